@@ -1,0 +1,65 @@
+"""The envelope (RFC 5321 2.3.1) and the session that carried it, as they were on the wire.
+
+Values only; `as_dict` and `from_dict` are their one stored form.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A RCPT that the server did not accept, with its reply."""
+
+    address: str
+    code: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Who sent to whom, by the SMTP commands alone.
+
+    Addresses are as sent, without their angle brackets; `reverse_path` is "" for the null reverse-path `<>`. Parameters
+    (`SIZE=10`, `BODY=8BITMIME`, `NOTIFY=NEVER`) are as sent; `recipient_parameters` has one tuple per recipient.
+    """
+
+    reverse_path: str = ""
+    recipients: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    parameters: tuple[str, ...] = ()
+    recipient_parameters: tuple[tuple[str, ...], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        return cls(
+            reverse_path=stored["reverse_path"],
+            recipients=tuple(stored["recipients"]),
+            refused=tuple(Refusal(**refusal) for refusal in stored["refused"]),
+            parameters=tuple(stored["parameters"]),
+            recipient_parameters=tuple(map(tuple, stored["recipient_parameters"])),
+        )
+
+
+@dataclass(frozen=True)
+class Session:
+    """The connection a mail came over: `id` is the same for all mails of one connection and no other.
+
+    `ehlo` is the name the client gave, `esmtp` whether it gave it by EHLO, `peer` its address and port.
+    """
+
+    id: str = ""
+    peer: str = ""
+    ehlo: str = ""
+    esmtp: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        return cls(**stored)
