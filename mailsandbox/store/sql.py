@@ -1,0 +1,310 @@
+"""The store of a server: one SQLite file, through SQLAlchemy Core.
+
+The only module that knows SQLAlchemy. A message is its row (envelope, session, marks) and its octets in a table of their
+own, so that no list ever reads them. What a list shows costs reading the mail, so it is worked out when a list first
+needs it and kept (`digest`); a 250 never waits for it.
+
+Durability: WAL with synchronous=FULL, so a commit has reached the disk; group commit makes that cheap. Writes are
+BEGIN IMMEDIATE, because a deferred transaction that turns to writing fails under contention whatever its timeout.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Row
+
+from mailsandbox.errors import StoreError, StoreFull
+from mailsandbox.message import Envelope, Message, Session, Summary
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x4D534258  # "MSBX", in the file's header: whose file this is
+
+_metadata = sa.MetaData()
+_messages = sa.Table(
+    "messages",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("mailbox", sa.Text, nullable=False),
+    sa.Column("received_at", sa.BigInteger, nullable=False),  # microseconds since the epoch, UTC
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("read", sa.Boolean, nullable=False, default=False),
+    sa.Column("envelope", sa.Text, nullable=False),
+    sa.Column("session", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text),
+    sa.Index("messages_by_mailbox", "mailbox", "id"),
+    sa.Index("messages_unread", "mailbox", sqlite_where=sa.text("read = 0")),
+    sqlite_autoincrement=True,  # an id must never be given twice: it is the cursor that followers resume from
+)
+_octets = sa.Table(
+    "octets",
+    _metadata,
+    sa.Column("id", sa.Integer, sa.ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+)
+_LISTED = [column for column in _messages.c if column.name != "session"]
+# SQLite takes 32,766 variables in one statement, and older builds 999.
+_CHUNK = 500
+
+
+def _url(where: str) -> sa.URL:
+    if "://" not in where:
+        return sa.URL.create("sqlite", database=str(Path(where).absolute()))
+    try:
+        url = sa.make_url(where)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise StoreError(f"{where!r} is not a store: give a file name or a URL such as sqlite:///mail.db") from error
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        shown = url.render_as_string(hide_password=True)
+        raise StoreError(f"{shown!r} is not a store this version knows: give a file name or sqlite:///FILE")
+    return url
+
+
+class SQLStore:
+    """Keeps messages in the SQLite file at `where` (a path or a `sqlite:///` URL), which is made when missing.
+
+    Raises StoreError when the file cannot be opened or written, is no database, or is not one of ours.
+    """
+
+    blocking = True
+
+    def __init__(self, where: str) -> None:
+        url = _url(where)
+        self.file = str(url.database)
+        self._engine = sa.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False})
+        event.listen(self._engine, "connect", _configure)
+        event.listen(self._engine, "begin", _begin)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        try:
+            with self._writing() as connection:
+                application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
+                tables = sa.inspect(connection).get_table_names()
+                if application != _APPLICATION_ID and (tables or application):
+                    raise StoreError(f"{self.file} is a database of another program; give another file")
+                if version > SCHEMA_VERSION:
+                    raise StoreError(
+                        f"{self.file} was written by a newer mailsandbox (its schema is {version}, this one knows "
+                        f"{SCHEMA_VERSION}); upgrade mailsandbox or give another file"
+                    )
+                if not tables:
+                    _metadata.create_all(connection)
+                    connection.exec_driver_sql(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except StoreFull:
+            raise
+        except StoreError as error:
+            if isinstance(error.__cause__, sa.exc.SQLAlchemyError):
+                raise StoreError(_unopened(self.file, error.__cause__)) from error.__cause__
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with _errors(self.file), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with _errors(self.file):
+            options = {"mailsandbox_write": True}
+            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                yield connection
+
+    def add(self, messages: Sequence[Message]) -> list[int]:
+        rows = [
+            {
+                "mailbox": message.mailbox,
+                "received_at": _microseconds(message.received_at),
+                "size": message.size,
+                "read": message.read,
+                "envelope": json.dumps(message.envelope.as_dict()),
+                "session": json.dumps(message.session.as_dict()),
+            }
+            for message in messages
+        ]
+        with self._writing() as connection:
+            # AUTOINCREMENT in one write transaction: nobody else can take an id between these.
+            newest = self._newest(connection)
+            ids = list(range(newest + 1, newest + 1 + len(rows)))
+            keyed = [{"id": id, **row} for id, row in zip(ids, rows, strict=True)]
+            connection.execute(_messages.insert(), keyed)
+            connection.execute(
+                _octets.insert(), [{"id": id, "raw": m.raw} for id, m in zip(ids, messages, strict=True)]
+            )
+        return ids
+
+    @staticmethod
+    def _newest(connection: Connection) -> int:
+        found = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").scalar()
+        return int(found or 0)
+
+    def newest(self) -> int:
+        with self._reading() as connection:
+            return self._newest(connection)
+
+    def get(self, id: int) -> Message | None:
+        found = self._messages(_messages.c.id == id)
+        return found[0] if found else None
+
+    def _messages(self, *where: sa.ColumnElement[bool], limit: int = 1) -> list[Message]:
+        query = sa.select(_messages, _octets.c.raw).join(_octets, _octets.c.id == _messages.c.id)
+        with self._reading() as connection:
+            rows = connection.execute(query.where(*where).order_by(_messages.c.id).limit(limit)).all()
+        return [_message(row) for row in rows]
+
+    def messages_after(self, cursor: int, mailbox: str | None = None, *, limit: int = 1000) -> list[Message]:
+        return self._messages(_messages.c.id > cursor, *_of(mailbox), limit=limit)
+
+    def page(
+        self, mailbox: str | None = None, *, before: int | None = None, start: int = 0, limit: int = 50
+    ) -> list[Summary]:
+        query = sa.select(*_LISTED).where(*_of(mailbox)).order_by(_messages.c.id.desc()).offset(start).limit(limit)
+        return self._summaries(query if before is None else query.where(_messages.c.id < before))
+
+    def summaries_after(self, cursor: int, mailbox: str | None = None, *, limit: int = 1000) -> list[Summary]:
+        query = sa.select(*_LISTED).where(_messages.c.id > cursor, *_of(mailbox))
+        return self._summaries(query.order_by(_messages.c.id).limit(limit))
+
+    def _summaries(self, query: sa.Select[Any]) -> list[Summary]:
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        digests = {row.id: json.loads(row.digest) for row in rows if row.digest}
+        missing = [row.id for row in rows if not row.digest]
+        fresh: dict[int, dict[str, Any]] = {}
+        for id in missing:  # one at a time: a page of large mails is never in memory together
+            if (message := self.get(id)) is not None:
+                fresh[id] = Summary.digest(message)
+        if fresh:
+            self._keep(fresh)
+        digests |= fresh
+        return [_summary(row, digests[row.id]) for row in rows if row.id in digests]
+
+    def _keep(self, digests: dict[int, dict[str, Any]]) -> None:
+        statement = (
+            _messages.update().where(_messages.c.id == sa.bindparam("key")).values(digest=sa.bindparam("fresh"))
+        )
+        try:
+            with self._writing() as connection:
+                connection.execute(
+                    statement, [{"key": id, "fresh": json.dumps(digest)} for id, digest in digests.items()]
+                )
+        except StoreError:
+            pass  # a full disk must not stop anybody from reading; the digest is worked out again next time
+
+    def count(self, mailbox: str | None = None, *, unread: bool = False) -> int:
+        query = sa.select(sa.func.count()).select_from(_messages).where(*_of(mailbox))
+        with self._reading() as connection:
+            # literal, so that SQLite recognises the condition of its partial index
+            return connection.execute(query.where(sa.text("read = 0")) if unread else query).scalar_one()
+
+    def mark_read(self, ids: Sequence[int] | None, read: bool = True) -> None:
+        statement = _messages.update().values(read=read).where(_messages.c.read != read)
+        with self._writing() as connection:
+            for where in _chunks(ids):
+                connection.execute(statement.where(*where))
+
+    def delete(self, ids: Sequence[int] | None = None, *, mailbox: str | None = None) -> int:
+        statement = _messages.delete().where(*_of(mailbox))
+        with self._writing() as connection:
+            return sum(connection.execute(statement.where(*where)).rowcount for where in _chunks(ids))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _chunks(ids: Sequence[int] | None) -> Iterator[tuple[sa.ColumnElement[bool], ...]]:
+    if ids is None:
+        yield ()
+        return
+    known = [id for id in dict.fromkeys(ids) if 0 < id < 2**63]
+    for start in range(0, len(known), _CHUNK):
+        yield (_messages.c.id.in_(known[start : start + _CHUNK]),)
+
+
+def _of(mailbox: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    return () if mailbox is None else (_messages.c.mailbox == mailbox,)
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        raw=row.raw,
+        envelope=Envelope.from_dict(json.loads(row.envelope)),
+        session=Session.from_dict(json.loads(row.session)),
+        mailbox=row.mailbox,
+        id=row.id,
+        received_at=_moment(row.received_at),
+        read=row.read,
+    )
+
+
+def _summary(row: Row[Any], digest: dict[str, Any]) -> Summary:
+    envelope = json.loads(row.envelope)
+    return Summary.build(
+        digest=digest,
+        id=row.id,
+        mailbox=row.mailbox,
+        received_at=_moment(row.received_at),
+        size=row.size,
+        read=row.read,
+        reverse_path=envelope["reverse_path"],
+        recipients=tuple(envelope["recipients"]),
+    )
+
+
+def _configure(connection: sqlite3.Connection, record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by `_begin`, not guessed by the driver
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "journal_size_limit = 67108864"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("mailsandbox_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _errors(file: str) -> Iterator[None]:
+    """Whatever SQLite raises, as one of our errors."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        text = str(error.orig)
+        if "full" in text or "disk I/O error" in text:
+            raise StoreFull(f"{file}: no room ({text})") from error
+        raise StoreError(f"{file}: {text}") from error
+    except (sa.exc.SQLAlchemyError, UnicodeError, OverflowError) as error:
+        raise StoreError(f"{file}: {error}") from error
+
+
+def _unopened(file: str, error: BaseException) -> str:
+    text = str(getattr(error, "orig", error))
+    if "not a database" in text or "malformed" in text:
+        return f"{file} is not a SQLite database, or a damaged one; it was left as it is: give another file"
+    if "readonly" in text or "unable to open" in text:
+        return f"{file} cannot be opened for writing: check its folder and permissions, or give another file"
+    if "locked" in text:
+        return f"{file} is in use by another program: stop that one or give another file"
+    return f"{file} cannot be opened: {text}"
+
+
+
