@@ -1,0 +1,1 @@
+"""The Flask side: what knows a Flask application and its mail extension."""

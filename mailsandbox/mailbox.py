@@ -1,0 +1,179 @@
+"""What a test holds: queries and expectations over the mail of one door."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, overload
+
+from mailsandbox import assertions
+from mailsandbox.captured import CapturedMessage
+from mailsandbox.clock import monotonic
+from mailsandbox.errors import Closed
+from mailsandbox.flask.binding import Binding
+from mailsandbox.inbox import Inbox
+from mailsandbox.matching import Matcher, Want
+from mailsandbox.message import Message
+from mailsandbox.smtp import Listener
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class Mailbox(Sequence[CapturedMessage]):
+    """One door into a sandbox, with its own port and its own mail, oldest first.
+
+    Criteria (`**want`) are those of `mailsandbox.matching.Want`. A `timeout` is in seconds; where it is None, `wait`
+    waits up to `self.timeout` and the others look at what is there: mail that was sent synchronously is.
+    """
+
+    timeout = 5.0
+
+    def __init__(self, name: str, inbox: Inbox, listener: Listener) -> None:
+        self.name = name
+        self.host: str = listener.host
+        self.port: int = listener.port
+        self.closed = False
+        self._inbox = inbox
+        self._listener = listener
+        self._bindings: list[Binding] = []
+        self._seen: list[Message] = []
+        # What came before this mailbox opened, in an earlier run over the same file, is not its mail.
+        self._opened_at = inbox.newest()
+
+    # Pointing a sender here --------------------------------------------------------------------------------------
+
+    @property
+    def mail_config(self) -> dict[str, Any]:
+        """Flask-Mail's settings for this mailbox, for `app.config.update()` before the extension is initialised."""
+        return {
+            "MAIL_SERVER": self.host,
+            "MAIL_PORT": self.port,
+            "MAIL_USE_TLS": False,
+            "MAIL_USE_SSL": False,
+            "MAIL_USERNAME": None,
+            "MAIL_PASSWORD": None,
+            "MAIL_SUPPRESS_SEND": False,
+        }
+
+    def bind(self, app: "Flask") -> None:
+        """Point `app` here, initialised or not, and lift the suppression that TESTING brings; undone at `close`."""
+        if self.closed:
+            raise Closed(f"mailbox {self.name!r} is closed")
+        if not any(binding.app is app for binding in self._bindings):
+            self._bindings.append(Binding(app, self.mail_config))
+
+    def close(self) -> None:
+        """Undo every binding and stop listening; mail stays readable. Harmless when called again."""
+        if self.closed:
+            return
+        self.closed = True
+        while self._bindings:
+            self._bindings.pop().undo()
+        self._listener.close()
+
+    # Reading -----------------------------------------------------------------------------------------------------
+
+    def _messages(self) -> list[Message]:
+        if self._inbox.closed:
+            return list(self._seen)
+        self._seen = self._inbox.messages_after(self._opened_at, self.name)
+        return list(self._seen)
+
+    @property
+    def now(self) -> tuple[CapturedMessage, ...]:
+        """What is here at this moment."""
+        return tuple(map(CapturedMessage, self._messages()))
+
+    def __len__(self) -> int:
+        return len(self._messages())
+
+    @overload
+    def __getitem__(self, index: int) -> CapturedMessage: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[CapturedMessage]: ...
+    def __getitem__(self, index: int | slice) -> CapturedMessage | list[CapturedMessage]:
+        messages = self._messages()
+        if isinstance(index, slice):
+            return [CapturedMessage(message) for message in messages[index]]
+        try:
+            return CapturedMessage(messages[index])
+        except IndexError:
+            text = f"mailbox index {index} out of range\ncaptured:\n{assertions.captured(messages)}"
+            raise IndexError(text) from None
+
+    def __iter__(self) -> Iterator[CapturedMessage]:
+        return iter(self.now)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Mailbox):
+            return self is other
+        return list(self.now) == list(other) if isinstance(other, (list, tuple)) else NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        lines = [assertions.line(message) for message in self._messages()[-3:]]
+        return f"<Mailbox {self.name!r} {len(self._seen)} mail{'s' * (len(self._seen) != 1)}: {'; '.join(lines)}>"
+
+    # Expecting ---------------------------------------------------------------------------------------------------
+
+    def one(self, *, timeout: float | None = None, **want: Unpack[Want]) -> CapturedMessage:
+        """The one message that meets `want`. Raises AssertionError when there is none or more than one."""
+        return self._expected("exactly 1 mail", 1, 1, timeout, want)[0]
+
+    def first(self, *, timeout: float | None = None, **want: Unpack[Want]) -> CapturedMessage:
+        """The earliest message that meets `want`. Raises AssertionError when there is none."""
+        return self._expected("at least 1 mail", 1, None, timeout, want)[0]
+
+    def last(self, *, timeout: float | None = None, **want: Unpack[Want]) -> CapturedMessage:
+        """The latest message that meets `want`. Raises AssertionError when there is none."""
+        return self._expected("at least 1 mail", 1, None, timeout, want)[-1]
+
+    def all(self, **want: Unpack[Want]) -> list[CapturedMessage]:
+        """Every message that meets `want`, oldest first."""
+        matcher = Matcher(want)
+        return [CapturedMessage(message) for message in self._messages() if matcher.matches(message)]
+
+    def wait(
+        self, count: int = 1, *, exact: bool = False, timeout: float | None = None, **want: Unpack[Want]
+    ) -> list[CapturedMessage]:
+        """The messages that meet `want`, once there are `count` of them.
+
+        `exact` fails when there are more. Raises AssertionError after `timeout` seconds.
+        """
+        plural = f"{count} mail{'s' * (count != 1)}"
+        limit = self.timeout if timeout is None else timeout
+        expected = f"exactly {plural}" if exact else f"at least {plural}"
+        return self._expected(expected, count, count if exact else None, limit, want)
+
+    def none(self, **want: Unpack[Want]) -> None:
+        """Raises AssertionError when a message that meets `want` is here."""
+        self._expected("no mail", 0, 0, None, want)
+
+    def clear(self) -> None:
+        """Forget every message here."""
+        self._inbox.delete(mailbox=self.name)
+
+    def _expected(
+        self, expected: str, least: int, most: int | None, timeout: float | None, want: Want
+    ) -> list[CapturedMessage]:
+        matcher = Matcher(want)
+        verdicts: dict[int, bool] = {}
+
+        def matching() -> list[Message]:
+            messages = self._messages()
+            for message in messages:
+                if message.id not in verdicts:
+                    verdicts[message.id] = matcher.matches(message)
+            return [message for message in messages if verdicts[message.id]]
+
+        def enough() -> list[Message] | None:
+            found = matching()
+            return found if len(found) >= least else None
+
+        started = monotonic()
+        found = self._inbox.wait_for(enough, timeout or 0)
+        if found is None:
+            found = matching()
+        if len(found) < least or (most is not None and len(found) > most):
+            waited = monotonic() - started if timeout else None
+            raise AssertionError(assertions.failure(expected, matcher, found, self._messages(), waited))
+        return [CapturedMessage(message) for message in found]

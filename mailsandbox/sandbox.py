@@ -1,0 +1,82 @@
+"""The running server: one loop thread, one store, and the mailboxes that open doors into it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from mailsandbox.errors import Closed, MailSandboxError
+from mailsandbox.inbox import Inbox
+from mailsandbox.mailbox import Mailbox
+from mailsandbox.smtp import Limits, ServerThread
+from mailsandbox.store import open_store
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class MailSandbox:
+    """A capture server. `store` None keeps mail in memory, else in a SQLite file (a path or a `sqlite:///` URL).
+
+    Runs from its construction to `close`; use it as a context manager. Raises StoreError when the store cannot be opened.
+    """
+
+    def __init__(
+        self, store: str | None = None, host: str = "127.0.0.1", *, limits: Limits | None = None, smtputf8: bool = True
+    ) -> None:
+        self.host = host
+        self.inbox = Inbox(open_store(store))
+        self._limits = limits or Limits()
+        self._smtputf8 = smtputf8
+        self._thread = ServerThread()
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._closed = False
+
+    @property
+    def mailboxes(self) -> tuple[Mailbox, ...]:
+        """The mailboxes opened so far, closed ones included, in order."""
+        return tuple(self._mailboxes.values())
+
+    def open(self, name: str, port: int = 0) -> Mailbox:
+        """A new mailbox on its own port (0: a free one that no mailbox here has had).
+
+        Raises ListenError when the port cannot be had, MailSandboxError when the name is in use.
+        """
+        if self._closed:
+            raise Closed("the sandbox is closed; make a new one")
+        if name in self._mailboxes and not self._mailboxes[name].closed:
+            raise MailSandboxError(f"a mailbox named {name!r} is open already; close it or choose another name")
+        listener = self._thread.listen(
+            self.host, port, name, self.inbox.deliver, self._limits, smtputf8=self._smtputf8
+        )
+        mailbox = Mailbox(name, self.inbox, listener)
+        self._mailboxes[name] = mailbox
+        return mailbox
+
+    def close(self) -> None:
+        """Close every mailbox, drop every connection and close the store; harmless when called again."""
+        if self._closed:
+            return
+        self._closed = True
+        for mailbox in self._mailboxes.values():
+            mailbox.close()
+        self._thread.stop()
+        self.inbox.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+
+@contextmanager
+def capture(app: "Flask | None" = None) -> Iterator[Mailbox]:
+    """A mailbox of its own server, with `app` pointed at it for the length of the block.
+
+    For scripts, unittest and the inside of `@given`.
+    """
+    with MailSandbox() as sandbox:
+        mailbox = sandbox.open("capture")
+        if app is not None:
+            mailbox.bind(app)
+        yield mailbox

@@ -1,0 +1,182 @@
+"""The thread that owns the event loop, and the listeners on it.
+
+All sessions of all listeners run on one loop in one thread. Stopping drops connections instead of waiting for them, so
+it takes milliseconds whatever clients do: `Server.wait_closed` and TLS shutdown would wait for each of them.
+"""
+
+import asyncio
+import errno
+import itertools
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from mailsandbox.errors import Closed, ListenError
+from mailsandbox.message import Message
+from mailsandbox.smtp.limits import Limits
+from mailsandbox.smtp.session import Service, SMTPSession
+
+T = TypeVar("T")
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it is installed: it halves the cost of a short connection."""
+    try:
+        import uvloop  # an extra; imported here so that only a server pays for it
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class Listener:
+    """One listening address and the sessions that came over it; open until `close` or the thread's stop."""
+
+    def __init__(self, thread: "ServerThread", sock: socket.socket, service: Service) -> None:
+        self.host, self.port = sock.getsockname()[:2]
+        self.sessions = service.sessions
+        self._thread = thread
+        self._sock = sock
+        self._service = service
+        self._server: asyncio.Server | None = None
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTPSession(self._service, self._thread.next_id(), loop), sock=self._sock, backlog=1024
+        )
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def close(self) -> None:
+        """Stop listening; sessions that are under way go on. Harmless when called again."""
+        if not self._thread.stopped:
+            self._thread.run(self._close())
+
+
+class ServerThread:
+    """Runs the SMTP sessions of a process; started when made."""
+
+    def __init__(self) -> None:
+        self._loop = _new_loop()
+        self._listeners: list[Listener] = []
+        self._ports: set[int] = set()
+        # Session ids are unique among all runs over one store: a random word for the run, a number for the session.
+        self._run = secrets.token_hex(3)
+        self._numbers = itertools.count(1)
+        self.stopped = False
+        self._thread = threading.Thread(target=self._live, name="mailsandbox-smtp", daemon=True)
+        self._thread.start()
+
+    def next_id(self) -> str:
+        return f"{self._run}-{next(self._numbers)}"
+
+    def _live(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, done on the loop. Raises Closed after `stop`."""
+        if self.stopped:
+            work.close()
+            raise Closed("the SMTP server has stopped")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def listen(
+        self,
+        host: str,
+        port: int,
+        mailbox: str,
+        deliver: Callable[[Message], Future[int]],
+        limits: Limits,
+        *,
+        smtputf8: bool = True,
+    ) -> Listener:
+        """Listen on `host` and `port` (0: any free one, never one that this thread has had before) for `mailbox`.
+
+        Raises ListenError.
+        """
+        sock = self._bound(host, port)
+        service = Service(mailbox, deliver, limits, set(), smtputf8=smtputf8)
+        try:
+            listener = Listener(self, sock, service)
+            self.run(listener._open())
+        except BaseException:
+            sock.close()
+            raise
+        self._ports.add(listener.port)
+        self._listeners.append(listener)
+        return listener
+
+    def _bound(self, host: str, port: int) -> socket.socket:
+        refused: list[socket.socket] = []
+        try:
+            while True:
+                sock = bind(host, port)
+                if port != 0 or sock.getsockname()[1] not in self._ports:
+                    return sock
+                refused.append(sock)  # kept open, so that the system cannot offer it again
+        finally:
+            for sock in refused:
+                sock.close()
+
+    def stop(self) -> None:
+        """Close every listener and drop every connection; harmless when called again."""
+        if self.stopped:
+            return
+        self.run(self._stop())
+        self.stopped = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _stop(self) -> None:
+        for listener in self._listeners:
+            await listener._close()
+            for session in list(listener.sessions):
+                session.abort()
+        current = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not current]
+        await asyncio.sleep(0)  # lets the dropped connections tell their sessions
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket for `host` and `port`. Raises ListenError, one line that says what to do."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name such as localhost has an address of each family; clients try IPv4 when the other refuses.
+        family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        sock = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError) as error:
+        raise ListenError(f"cannot listen on {host}:{port}: {error}; give an address of this machine") from error
+    try:
+        if sys.platform != "win32":  # on Windows the option would let two servers share the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(1024)
+    except OSError as error:
+        sock.close()
+        raise ListenError(_why(host, port, error)) from error
+    return sock
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{host}:{port} is taken by another program: stop that one, or give another port (0 for any free one)"
+    if error.errno == errno.EACCES:
+        return f"{host}:{port} needs a privilege you do not have: give a port above 1023"
+    return f"cannot listen on {host}:{port}: {error.strerror}; give an address of this machine"
+
+
+
