@@ -34,7 +34,7 @@ _HOME = {
     "capture": "mailsandbox.sandbox",
 }
 
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - the table above is the one place that lists them
+__all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -21,7 +21,12 @@ class MailSandbox:
     """
 
     def __init__(
-        self, store: str | None = None, host: str = "127.0.0.1", *, limits: Limits | None = None, smtputf8: bool = True
+        self,
+        store: str | None = None,
+        host: str = "127.0.0.1",
+        *,
+        limits: Limits | None = None,
+        smtputf8: bool = True,
     ) -> None:
         self.host = host
         self.inbox = Inbox(open_store(store))
@@ -45,9 +50,7 @@ class MailSandbox:
             raise Closed("the sandbox is closed; make a new one")
         if name in self._mailboxes and not self._mailboxes[name].closed:
             raise MailSandboxError(f"a mailbox named {name!r} is open already; close it or choose another name")
-        listener = self._thread.listen(
-            self.host, port, name, self.inbox.deliver, self._limits, smtputf8=self._smtputf8
-        )
+        listener = self._thread.listen(self.host, port, name, self.inbox.deliver, self._limits, smtputf8=self._smtputf8)
         mailbox = Mailbox(name, self.inbox, listener)
         self._mailboxes[name] = mailbox
         return mailbox

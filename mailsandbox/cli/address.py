@@ -20,14 +20,12 @@ def spell(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class HostPort(click.ParamType):
+class HostPort(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.4 only
     """An address to listen on, as a (host, port) pair."""
 
     name = "HOST:PORT"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         if isinstance(value, tuple):
             return value
         try:

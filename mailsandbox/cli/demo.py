@@ -3,7 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
@@ -23,6 +23,8 @@ _PEOPLE = {
     "maría": "Ñandúes, café y código.",
     "david": "Bakes bread on Sundays.",
     "mei": "Looks after the telescope.",
+    "olu": "Restores old radios.",
+    "ingrid": "Ski patrol, winters only.",
 }
 _COLUMNS = ("path", "sender", "recipients", "subject", "size", "connection")
 
@@ -34,7 +36,9 @@ def command(once: bool) -> None:
     from mailsandbox_viewer import ViewerServer, create_app
 
     with shutdown.asked_to_stop() as stop, ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsandbox-", ignore_cleanup_errors=True)))
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsandbox-", ignore_cleanup_errors=True))
+        )
         smtp, http, blog = (0, 0, 0) if once else (8025, 8026, 5000)
         sandbox = stack.enter_context(MailSandbox(str(folder / "mail.db")))
         box = sandbox.open("default", port=smtp)
@@ -55,7 +59,11 @@ def command(once: bool) -> None:
             if missing:
                 raise SystemExit(_complain(missing))
             return
-        for name, url in (("smtp", f"smtp://{spell(box.host, box.port)}"), ("viewer", viewer.url), ("app", site.url)):
+        for name, url in (
+            ("smtp", f"smtp://{spell(box.host, box.port)}"),
+            ("viewer", viewer.url),
+            ("app", site.url),
+        ):
             click.echo(f"{name} {url}")
         click.echo("Log in to the app as susan, password 'demo', and follow somebody. Ctrl-C ends the demo.")
         shutdown.wait(stop)
@@ -64,7 +72,12 @@ def command(once: bool) -> None:
 def _populate(app: Flask) -> None:
     """People, registered as a browser would."""
     for number, (name, about) in enumerate(_PEOPLE.items()):
-        form = {"username": name, "email": f"user{number}@microblog.example", "password": "demo", "about": about}
+        form = {
+            "username": name,
+            "email": f"user{number}@microblog.example",
+            "password": "demo",
+            "about": about,
+        }
         app.test_client().post("/auth/register", data=form)
 
 
@@ -73,11 +86,13 @@ def _send(app: Flask, url: str) -> Counter[str]:
     sent: Counter[str] = Counter()
     with app.test_request_context(base_url=url):
         followed = user.by_name("susan")
-        followers = [person for person in map(user.by_name, _PEOPLE) if person and person["username"] != "susan"]
+        followers = [person for person in map(user.by_name, _PEOPLE) if person and person.username != "susan"]
         assert followed is not None
         for path in sending.SENDERS:
             messages = [mail.follower_notification(follower, followed) for follower in followers]
-            messages += mail.newsletter(f"News by way of {path}", "Nothing happened. It was a good week.", followed, [followed])
+            messages += mail.newsletter(
+                f"News by way of {path}", "Nothing happened. It was a good week.", followed, [followed]
+            )
             if path == "bulk":
                 messages = mail.newsletter("What happened this week", "A lot.", followed, user.everyone())
             sending.deliver(messages, path=path)
@@ -87,10 +102,8 @@ def _send(app: Flask, url: str) -> Counter[str]:
 
 def _missing(box: Mailbox, sent: Counter[str]) -> Counter[str]:
     """What did not arrive within the time a local mail may take."""
-    try:
+    with suppress(AssertionError):
         box.wait(sum(sent.values()), timeout=15)
-    except AssertionError:
-        pass
     return sent - Counter(str(message.headers.get("X-Microblog-Path")) for message in box)
 
 
@@ -108,7 +121,14 @@ def _table(messages: Sequence[Message]) -> str:
         number = connections.setdefault(message.session.id, len(connections) + 1)
         path = message.content.header("X-Microblog-Path")
         recipients = ", ".join(message.envelope.recipients)
-        row = (path, message.envelope.reverse_path, recipients, message.subject, str(message.size), f"#{number}")
+        row = (
+            path,
+            message.envelope.reverse_path,
+            recipients,
+            message.subject,
+            str(message.size),
+            f"#{number}",
+        )
         rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

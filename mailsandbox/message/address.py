@@ -27,8 +27,8 @@ class Address(str):
         self.name = name
         return self
 
-    def __getnewargs__(self) -> tuple[str, str]:
-        return (str(self), self.name)
+    def __reduce__(self) -> tuple[type["Address"], tuple[str, str]]:
+        return (Address, (str(self), self.name))
 
     @property
     def full(self) -> str:

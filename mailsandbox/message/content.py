@@ -126,7 +126,7 @@ class Content:
         self._known: dict[str, tuple[Any, tuple[str, ...]]] = {}
 
     @_field(default=_Part())
-    def tree(self, note: Note) -> email.message.Message:
+    def tree(self, note: Note) -> _Part:
         """The MIME tree; a mail nested too deeply to be split is one part."""
         try:
             return email.parser.BytesParser(_class=_Part).parsebytes(self.raw)

@@ -48,9 +48,7 @@ def profile(username: str) -> ResponseReturnValue:
     ).fetchall()
     posts = db.execute(f"{POSTS} WHERE author_id = ? {NEWEST}", (shown.id,)).fetchall()
     following = g.user is not None and g.user.id in {row["id"] for row in followers}
-    return render_template(
-        "blog/profile.html", user=shown, posts=posts, followers=followers, following=following
-    )
+    return render_template("blog/profile.html", user=shown, posts=posts, followers=followers, following=following)
 
 
 @bp.post("/follow/<username>")

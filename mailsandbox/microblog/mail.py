@@ -24,9 +24,7 @@ def follower_notification(follower: User, followed: User) -> Message:
 def newsletter(subject: str, body: str, author: User, readers: Iterable[User]) -> list[Message]:
     """One message for each reader, so that nobody sees the others' addresses."""
     paragraphs = [line for line in body.splitlines() if line.strip()]
-    return [
-        _compose("newsletter", reader, subject, author=author, paragraphs=paragraphs) for reader in readers
-    ]
+    return [_compose("newsletter", reader, subject, author=author, paragraphs=paragraphs) for reader in readers]
 
 
 def _compose(template: str, recipient: User, subject: str, **context: Any) -> Message:

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 # A mailbox with a quoted or a plain local part. Encoded words are not decoded: on the wire they are just text.
-_MAILBOX = re.compile(r'(?P<local>"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"|[^\s<>()\[\]\\,;:"@\x00-\x1f\x7f]+)(?:@(?P<domain>\S+))?')
+_MAILBOX = re.compile(
+    r'(?P<local>"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"|[^\s<>()\[\]\\,;:"@\x00-\x1f\x7f]+)(?:@(?P<domain>\S+))?'
+)
 _DOMAIN = re.compile(r"[^\s<>()\[\]\\,;:\"@\x00-\x1f\x7f]+|\[[^\[\]\\\x00-\x20\x7f]+\]")
 _ROUTE = re.compile(r"@[^:<>]*:")
 _PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(=[^\s=\x00-\x1f\x7f]*)?")

@@ -62,7 +62,7 @@ class Service:
     smtputf8: bool = True
 
 
-class SMTPSession(SMTP):  # type: ignore[misc]  # aiosmtpd has no type hints
+class SMTPSession(SMTP):
     """The server's side of one connection."""
 
     def __init__(self, service: Service, id: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -110,7 +110,7 @@ class SMTPSession(SMTP):  # type: ignore[misc]  # aiosmtpd has no type hints
 
     def abort(self) -> None:
         """Drop the connection at once."""
-        if self.transport is not None:
+        if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
 
     # The conversation --------------------------------------------------------------------------------------------
@@ -192,7 +192,13 @@ class SMTPSession(SMTP):  # type: ignore[misc]  # aiosmtpd has no type hints
             await self._reply("501 5.5.4 Syntax: EHLO hostname")
             return
         self._greeted(argument, esmtp=True)
-        keywords = ["PIPELINING", f"SIZE {self.service.limits.message}", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN"]
+        keywords = [
+            "PIPELINING",
+            f"SIZE {self.service.limits.message}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            "DSN",
+        ]
         if self.service.smtputf8:
             keywords.append("SMTPUTF8")
         lines = [self.service.name, *keywords, "HELP"]

@@ -192,9 +192,7 @@ class SQLStore:
         return [_summary(row, digests[row.id]) for row in rows if row.id in digests]
 
     def _keep(self, digests: dict[int, dict[str, Any]]) -> None:
-        statement = (
-            _messages.update().where(_messages.c.id == sa.bindparam("key")).values(digest=sa.bindparam("fresh"))
-        )
+        statement = _messages.update().where(_messages.c.id == sa.bindparam("key")).values(digest=sa.bindparam("fresh"))
         try:
             with self._writing() as connection:
                 connection.execute(
@@ -273,7 +271,12 @@ def _summary(row: Row[Any], digest: dict[str, Any]) -> Summary:
 
 def _configure(connection: sqlite3.Connection, record: object) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin`, not guessed by the driver
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "journal_size_limit = 67108864"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "journal_size_limit = 67108864",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -305,6 +308,3 @@ def _unopened(file: str, error: BaseException) -> str:
     if "locked" in text:
         return f"{file} is in use by another program: stop that one or give another file"
     return f"{file} cannot be opened: {text}"
-
-
-

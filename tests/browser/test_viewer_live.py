@@ -64,9 +64,7 @@ def subjects(page: Any) -> list[str]:
     return found
 
 
-def test_two_windows_and_ten_tabs_show_new_mail(
-    browser: Any, server: ViewerServer, app: Flask, send: Send
-) -> None:
+def test_two_windows_and_ten_tabs_show_new_mail(browser: Any, server: ViewerServer, app: Flask, send: Send) -> None:
     with ExitStack() as opened:
         windows = [opened.enter_context(browser.new_context()) for _ in range(2)]
         pages = [windows[0].new_page()] + [windows[1].new_page() for _ in range(10)]
@@ -84,9 +82,7 @@ def test_two_windows_and_ten_tabs_show_new_mail(
             assert subjects(page) == ["the second", "the first"]
 
 
-def test_a_tab_opened_later_neither_misses_nor_doubles(
-    browser: Any, server: ViewerServer, send: Send
-) -> None:
+def test_a_tab_opened_later_neither_misses_nor_doubles(browser: Any, server: ViewerServer, send: Send) -> None:
     with browser.new_context() as window:
         first = window.new_page()
         first.goto(server.url)

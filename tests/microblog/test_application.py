@@ -61,9 +61,7 @@ def test_pages(client: FlaskClient, path: str) -> None:
         ({"password": ""}, "password is required"),
     ],
 )
-def test_register_refuses(
-    client: FlaskClient, people: People, change: dict[str, str], complaint: str
-) -> None:
+def test_register_refuses(client: FlaskClient, people: People, change: dict[str, str], complaint: str) -> None:
     """What cannot become a user is refused with the reason."""
     form = {"username": "new", "email": "new@example.com", "about": "", "password": "secret"}
     assert complaint in client.post("/auth/register", data=form | change).text

@@ -36,11 +36,7 @@ def send(sandbox: MailSandbox) -> Send:
             for name, value in {"From": "Ann <ann@example.org>", "To": "bob@example.org", **headers}.items():
                 mail[name] = value
             mail.set_content("Hello Bob")
-        octets = (
-            mail
-            if isinstance(mail, bytes)
-            else mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        )
+        octets = mail if isinstance(mail, bytes) else mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         with smtplib.SMTP(box.host, box.port) as client:
             client.sendmail("bounce@example.org", to, octets)
 

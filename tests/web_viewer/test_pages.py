@@ -57,9 +57,7 @@ def test_delete_works_as_a_form(client: FlaskClient, send: Send) -> None:
     assert "Waiting for the first mail" in client.get("/").text
 
 
-@pytest.mark.parametrize(
-    "path", ["/message/999", "/message/x", "/message/-1", "/message/" + "9" * 40, "/view/latest"]
-)
+@pytest.mark.parametrize("path", ["/message/999", "/message/x", "/message/-1", "/message/" + "9" * 40, "/view/latest"])
 def test_what_does_not_exist_is_404(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
 
@@ -79,10 +77,7 @@ def test_the_document_of_a_mail_may_run_and_fetch_nothing(client: FlaskClient, s
 
 
 def test_broken_octets_are_a_page_too(client: FlaskClient, send: Send) -> None:
-    send(
-        b"Subject: =?utf-8?q?=ED=B2=80?= \xff\xfe\r\nContent-Type: text/html; charset=nope\r\n\r\n"
-        b"\xff\xed\xb2\x80<p>"
-    )
+    send(b"Subject: =?utf-8?q?=ED=B2=80?= \xff\xfe\r\nContent-Type: text/html; charset=nope\r\n\r\n\xff\xed\xb2\x80<p>")
     for path in (
         "/",
         "/message/1",

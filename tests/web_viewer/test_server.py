@@ -21,9 +21,7 @@ from tests.web_viewer.conftest import Send
 def get(server: ViewerServer, path: str, **headers: str) -> Iterator[HTTPResponse]:
     connection = HTTPConnection(*server.address, timeout=20)
     try:
-        connection.request(
-            "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
+        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         with connection.getresponse() as answer:
             yield answer
     finally:
@@ -53,9 +51,7 @@ def test_a_stream_tells_new_mail_at_once(server: ViewerServer, send: Send) -> No
 @pytest.mark.parametrize(
     "path, headers", [("/api/events?after=2", {}), ("/api/events?after=0", {"Last_Event_ID": "2"})]
 )
-def test_a_stream_resumes_where_it_was(
-    server: ViewerServer, send: Send, path: str, headers: dict[str, str]
-) -> None:
+def test_a_stream_resumes_where_it_was(server: ViewerServer, send: Send, path: str, headers: dict[str, str]) -> None:
     for index in range(4):
         send(Subject=str(index))
     with get(server, path, **headers) as answer:

@@ -17,9 +17,7 @@ from mailsandbox_viewer.viewer import current, message_or_404, number
 blueprint = Blueprint("document", __name__)
 
 # Types that a browser only paints. Everything else is handed over as octets to keep.
-_RASTER = frozenset(
-    {"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif", "image/jpg"}
-)
+_RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif", "image/jpg"})
 _KEPT = _RASTER | {"text/plain"}
 _NAME_LIMIT = 120
 _HEAD = re.compile(r"<head(\s[^>]*)?>", re.IGNORECASE)

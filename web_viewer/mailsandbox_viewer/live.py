@@ -31,15 +31,9 @@ def events() -> Response:
     if request.method == "HEAD":
         return Response(content_type="text/event-stream")
     if viewer.closing.is_set() or not viewer.take_stream():
-        abort(
-            Response(
-                "too many event streams are open\n", 503, {"Retry-After": "5", "Content-Type": "text/plain"}
-            )
-        )
+        abort(Response("too many event streams are open\n", 503, {"Retry-After": "5", "Content-Type": "text/plain"}))
     gone = request.environ.get("waitress.client_disconnected", lambda: False)
-    response = Response(
-        _stream(viewer, current_app.jinja_env, cursor, gone), content_type="text/event-stream"
-    )
+    response = Response(_stream(viewer, current_app.jinja_env, cursor, gone), content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     # Not in the generator, which is never entered for a browser that has gone by then.
     response.call_on_close(viewer.give_stream)

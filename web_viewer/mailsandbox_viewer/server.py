@@ -1,18 +1,15 @@
-"""The HTTP server of the viewer.
+"""The HTTP server of the viewer, and of the demo beside it.
 
 Owns the listening socket and the threads, and is the only module that knows waitress. Knows no route.
 """
 
-import errno
-import socket
-import sys
 import threading
 from typing import Any
 
 from flask import Flask
 from waitress import create_server, wasyncore
 
-from mailsandbox.errors import ListenError
+from mailsandbox.listen import bind
 from mailsandbox_viewer.guard import BODY_LIMIT
 from mailsandbox_viewer.viewer import STREAM_LIMIT, Viewer
 
@@ -24,8 +21,8 @@ class ViewerServer:
     """Serves `app` on `host` and `port`; port 0 takes a free one. Bound once made; answers once started."""
 
     def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 8026) -> None:
-        self._viewer: Viewer = app.extensions["mailsandbox"]
-        listening = _bound(host, port)
+        self._viewer: Viewer | None = app.extensions.get("mailsandbox")
+        listening = bind(host, port)
         self.address: tuple[str, int] = listening.getsockname()[:2]
         try:
             self._server: Any = create_server(
@@ -60,7 +57,8 @@ class ViewerServer:
         if self._closed:
             return
         self._closed = True
-        self._viewer.closing.set()
+        if self._viewer is not None:
+            self._viewer.closing.set()
         self._in_loop(self._drop_connections)
         # The workers may pull the trigger until they are gone, so it is closed after them.
         self._server.task_dispatcher.shutdown()
@@ -95,37 +93,3 @@ class ViewerServer:
         wasyncore.dispatcher.close(self._server)
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, or a ListenError that says what to do."""
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if not 0 <= port <= 65535:
-        raise ListenError(f"the viewer cannot listen on {where}: a port is a number from 0 to 65535")
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, proto)
-    except (OSError, OverflowError, UnicodeError) as problem:
-        raise ListenError(
-            f"the viewer cannot listen on {where}: {problem}; give an address of this machine"
-        ) from None
-    try:
-        # On Windows SO_REUSEADDR lets two servers share one port; elsewhere it skips the wait after a close.
-        if sys.platform == "win32":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen()
-    except (OSError, OverflowError) as problem:
-        listening.close()
-        taken = isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE
-        raise ListenError(
-            f"the viewer cannot listen on {where}: the port is taken; stop what uses it, or "
-            "choose another port (0 takes a free one)"
-            if taken
-            else f"the viewer cannot listen on {where}: {problem}; choose another address or port"
-        ) from None
-    return listening

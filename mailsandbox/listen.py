@@ -1,0 +1,37 @@
+"""A socket to listen on, or one line that says why there is none. Knows no protocol."""
+
+import errno
+import socket
+import sys
+
+from mailsandbox.errors import ListenError
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket for `host` and `port`. Raises ListenError, one line that says what to do."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name such as localhost has an address of each family; clients try IPv4 when the other refuses.
+        family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        sock = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ListenError(f"cannot listen on {host}:{port}: {error}; give an address of this machine") from error
+    try:
+        if sys.platform != "win32":  # there the option lets two servers share one port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        sock.bind(address)
+        sock.listen(1024)
+    except OSError as error:
+        sock.close()
+        raise ListenError(_why(host, port, error)) from error
+    return sock
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{host}:{port} is taken by another program: stop that one, or give another port (0 for any free one)"
+    if error.errno == errno.EACCES:
+        return f"{host}:{port} needs a privilege you do not have: give a port above 1023"
+    return f"cannot listen on {host}:{port}: {error.strerror}; give an address of this machine"
