@@ -170,10 +170,13 @@ class Inbox:
         listens any more.
         """
         while not self._closed:
-            fresh = self.wait_for(lambda: self._store.summaries_after(after, mailbox, limit=100) or None, heartbeat)
+            fresh = self._wait_after(after, mailbox, heartbeat)
             if fresh:
                 after = fresh[-1].id
-            yield fresh or []
+            yield fresh
+
+    def _wait_after(self, cursor: int, mailbox: str | None, timeout: float) -> list[Summary]:
+        return self.wait_for(lambda: self._store.summaries_after(cursor, mailbox, limit=100) or None, timeout) or []
 
     def close(self) -> None:
         """Commit what waits, wake every waiter and close the store; harmless when called again."""

@@ -1,7 +1,7 @@
 """The command line of the standard library's smtpd module, which Python 3.12 dropped.
 
-`-n -c DebuggingServer localhost:8025` listens and prints each mail as it used to. Of the old classes only that one makes
-sense here: the others relayed mail to the world.
+`-n -c DebuggingServer localhost:8025` listens and prints each mail as it used to. Of the old classes only that one
+makes sense here: the others relayed mail to the world.
 """
 
 import getopt

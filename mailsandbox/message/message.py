@@ -21,8 +21,8 @@ class Message:
     """
 
     raw: bytes = field(repr=False)
-    envelope: Envelope = Envelope()
-    session: Session = Session()
+    envelope: Envelope = field(default_factory=Envelope)
+    session: Session = field(default_factory=Session)
     mailbox: str = ""
     id: int = 0
     received_at: datetime = _EPOCH

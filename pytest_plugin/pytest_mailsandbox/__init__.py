@@ -26,8 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_APPS] = {}
 
 
-@pytest.fixture(scope="session")
-def mailsandbox() -> Iterator[MailSandbox]:
+@pytest.fixture(scope="session", name="mailsandbox")
+def _mailsandbox() -> Iterator[MailSandbox]:
     """The running server of this test run; every test's `mailbox` is a door into it."""
     from mailsandbox import MailSandbox
 

@@ -1,0 +1,116 @@
+"""`serve` and `demo` as processes."""
+
+import re
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+RUN = [sys.executable, "-m", "mailsandbox"]
+FREE = ["--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A server process and the addresses it printed."""
+    with subprocess.Popen(
+        [*RUN, "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            addresses = {}
+            for _ in range(1 if "--no-viewer" in options else 2):
+                name, _, url = process.stdout.readline().strip().partition(" ")
+                addresses[name] = url
+            yield process, addresses
+        finally:
+            process.kill()
+
+
+def send(addresses: dict[str, str], subject: str) -> None:
+    host, _, port = addresses["smtp"].removeprefix("smtp://").rpartition(":")
+    with smtplib.SMTP(host, int(port)) as client:
+        client.sendmail("a@b.test", ["c@d.test"], f"Subject: {subject}\r\n\r\nhi")
+
+
+def page(addresses: dict[str, str]) -> str:
+    with urllib.request.urlopen(addresses["viewer"], timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_mail_survives_a_kill_right_after_its_250(tmp_path: Path) -> None:
+    """A 250 means kept: killed at once, started again, the mail is there, and so after a clean restart."""
+    store = ["--store", str(tmp_path / "mail.db")]
+    with serving(*FREE, *store) as (process, addresses):
+        send(addresses, "kept")
+        process.kill()
+    for _ in range(2):
+        with serving(*FREE, *store) as (_, addresses):
+            assert "kept" in page(addresses)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_it_cleanly(which: signal.Signals) -> None:
+    """With a client in the middle of DATA, at once, and without a word."""
+    with serving(*FREE) as (process, addresses):
+        host, _, port = addresses["smtp"].removeprefix("smtp://").rpartition(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhalf")
+            process.send_signal(which)
+            _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+
+
+def test_print_and_exit_after() -> None:
+    """The messages on standard output, then the end."""
+    with serving("--smtp", "127.0.0.1:0", "--no-viewer", "--print", "--exit-after", "2") as (process, addresses):
+        send(addresses, "one")
+        send(addresses, "two")
+        output, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+    assert re.findall(r"b'Subject: (\w+)'", output) == ["one", "two"]
+
+
+@pytest.mark.parametrize("option", ["--smtp", "--http"])
+def test_a_taken_port_is_one_line(option: str) -> None:
+    """Exit code 2, the address, and what to do; the other port is let go."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        free = {"--smtp": "127.0.0.1:0", "--http": "127.0.0.1:0"} | {option: address}
+        words = [*RUN, "serve", *(word for pair in free.items() for word in pair)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert f"{address} is taken" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [b"hello" * 1000, b"SQLite format 3\x00" + b"\xff" * 5000])
+def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    """Exit code 2, one line, the file untouched."""
+    file = tmp_path / "mail.db"
+    file.write_bytes(content)
+    done = subprocess.run([*RUN, "serve", *FREE, "--store", str(file)], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert str(file) in done.stderr
+    assert file.read_bytes() == content
+
+
+def test_demo_once() -> None:
+    """At least twenty mails over at least four paths; bulk mail shares one connection."""
+    done = subprocess.run([*RUN, "demo", "--once"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[2:-2]]
+    assert len(rows) >= 20
+    assert {row[0] for row in rows} == {"sync", "thread", "pool", "bulk"}
+    assert len({row[-1] for row in rows if row[0] == "bulk"}) == 1
+    assert len({row[-1] for row in rows if row[0] == "sync"}) > 1
