@@ -155,8 +155,8 @@ def links(html: str) -> list[tuple[str, str]]:
     return found
 
 
-# What is cut from a document before it is shown. The page that shows it forbids scripts, forms and every fetch by policy;
-# these are the few that act all the same (`preconnect` does, whatever the policy says) or would only look broken.
+# What is cut from a document before it is shown. The page that shows it forbids scripts, forms and every fetch by
+# policy; these are the few that act all the same (`preconnect` does, whatever the policy says) or would look broken.
 _CUT = "link, script, base, meta[http-equiv], iframe, frame, frameset, object, embed, applet, portal"
 _CID_ATTRIBUTES = ("src", "background", "href", "poster")
 _CID_IN_STYLE = re.compile(r"""cid:([^"')\s]+)""", re.IGNORECASE)

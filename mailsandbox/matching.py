@@ -17,7 +17,7 @@ from mailsandbox.message.address import parse_address
 
 
 class Want(TypedDict, total=False):
-    """The criteria. Each takes a plain value, a `re.Pattern` (searched), a predicate, or anything with a fitting `==`."""
+    """The criteria. Each takes a value, a `re.Pattern` (searched), a predicate, or anything with a fitting `==`."""
 
     subject: Any
     sender: Any

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class MailSandbox:
     """A capture server. `store` None keeps mail in memory, else in a SQLite file (a path or a `sqlite:///` URL).
 
-    Runs from its construction to `close`; use it as a context manager. Raises StoreError when there is no opening the store.
+    Runs from its construction to `close`; use it as a context manager. Raises StoreError when the store cannot be had.
     """
 
     def __init__(

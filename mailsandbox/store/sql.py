@@ -1,8 +1,8 @@
 """The store of a server: one SQLite file, through SQLAlchemy Core.
 
-The only module that knows SQLAlchemy. A message is its row (envelope, session, marks) and its octets in a table of
-their own, so that no list ever reads them. What a list shows costs reading the mail, so it is worked out when a list first
-needs it and kept (`digest`); a 250 never waits for it.
+The only module that knows SQLAlchemy. A message is its row (envelope, session, marks) and its octets, which stand in a
+table of their own so that no list ever reads them. What a list shows costs reading the mail, so it is worked out when a
+list first needs it and kept (`digest`); a 250 never waits for it.
 
 Durability: WAL with synchronous=FULL, so a commit has reached the disk; group commit makes that cheap. Writes are
 BEGIN IMMEDIATE, because a deferred transaction that turns to writing fails under contention whatever its timeout.

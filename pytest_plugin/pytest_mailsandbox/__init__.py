@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 # Only the clock, and at once: a test may freeze time before its fixtures are made.
-import mailsandbox.clock
+import mailsandbox.clock  # noqa: F401
 
 if TYPE_CHECKING:
     from mailsandbox import Mailbox, MailSandbox
