@@ -23,13 +23,15 @@ def bind(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         sock.bind(address)
         sock.listen(1024)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         sock.close()
         raise ListenError(_why(host, port, error)) from error
     return sock
 
 
-def _why(host: str, port: int, error: OSError) -> str:
+def _why(host: str, port: int, error: OSError | OverflowError) -> str:
+    if isinstance(error, OverflowError):
+        return f"cannot listen on {host}:{port}: give a port from 0 to 65535"
     if error.errno == errno.EADDRINUSE:
         return f"{host}:{port} is taken by another program: stop that one, or give another port (0 for any free one)"
     if error.errno == errno.EACCES:
