@@ -9,12 +9,14 @@ from mailsandbox.errors import ListenError
 
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket for `host` and `port`. Raises ListenError, one line that says what to do."""
+    if not 0 <= port <= 65535:  # the resolver would take it modulo 65536
+        raise ListenError(f"cannot listen on {host}:{port}: give a port from 0 to 65535")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name such as localhost has an address of each family; clients try IPv4 when the other refuses.
         family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
         sock = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise ListenError(f"cannot listen on {host}:{port}: {error}; give an address of this machine") from error
     try:
         if sys.platform != "win32":  # there the option lets two servers share one port
@@ -23,15 +25,13 @@ def bind(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         sock.bind(address)
         sock.listen(1024)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         sock.close()
         raise ListenError(_why(host, port, error)) from error
     return sock
 
 
-def _why(host: str, port: int, error: OSError | OverflowError) -> str:
-    if isinstance(error, OverflowError):
-        return f"cannot listen on {host}:{port}: give a port from 0 to 65535"
+def _why(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"{host}:{port} is taken by another program: stop that one, or give another port (0 for any free one)"
     if error.errno == errno.EACCES:
