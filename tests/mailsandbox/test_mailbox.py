@@ -138,7 +138,7 @@ def test_how_many(box: Mailbox, send: Send) -> None:
         box.wait(1, subject="a", exact=True)
     with pytest.raises(AssertionError, match="expected no mail with subject='b', got 1"):
         box.none(subject="b")
-    with pytest.raises(AssertionError, match="expected at least 4 mails, got 3\nwaited 0."):
+    with pytest.raises(AssertionError, match=r"expected at least 4 mails, got 3\nwaited 0\."):
         box.wait(4, timeout=0.05)
 
 
