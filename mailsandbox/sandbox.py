@@ -1,5 +1,6 @@
 """The running server: one loop thread, one store, and the mailboxes that open doors into it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -22,14 +23,14 @@ class MailSandbox:
 
     def __init__(
         self,
-        store: str | None = None,
+        store: str | os.PathLike[str] | None = None,
         host: str = "127.0.0.1",
         *,
         limits: Limits | None = None,
         smtputf8: bool = True,
     ) -> None:
         self.host = host
-        self.inbox = Inbox(open_store(store))
+        self.inbox = Inbox(open_store(None if store is None else os.fspath(store)))
         self._limits = limits or Limits()
         self._smtputf8 = smtputf8
         self._thread = ServerThread()

@@ -1,0 +1,1 @@
+"""Figures, measured beside the peers: `python -m tests.benchmarks`."""
