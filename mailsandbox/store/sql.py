@@ -11,10 +11,10 @@ BEGIN IMMEDIATE, because a deferred transaction that turns to writing fails unde
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -49,6 +49,11 @@ _octets = sa.Table(
     sa.Column("raw", sa.LargeBinary, nullable=False),
 )
 _LISTED = [column for column in _messages.c if column.name != "session"]
+_ADD_MESSAGES = (
+    "INSERT INTO messages (id, mailbox, received_at, size, read, envelope, session) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_ADD_OCTETS = "INSERT INTO octets (id, raw) VALUES (?, ?)"
+_ROWS = 100  # of 7 variables each
 # SQLite takes 32,766 variables in one statement, and older builds 999.
 _CHUNK = 500
 
@@ -123,26 +128,39 @@ class SQLStore:
                 yield connection
 
     def add(self, messages: Sequence[Message]) -> list[int]:
-        rows = [
-            {
-                "mailbox": message.mailbox,
-                "received_at": _microseconds(message.received_at),
-                "size": message.size,
-                "read": message.read,
-                "envelope": json.dumps(message.envelope.as_dict()),
-                "session": json.dumps(message.session.as_dict()),
-            }
-            for message in messages
-        ]
-        with self._writing() as connection:
-            # AUTOINCREMENT in one write transaction: nobody else can take an id between these.
-            newest = self._newest(connection)
-            ids = list(range(newest + 1, newest + 1 + len(rows)))
-            keyed = [{"id": id, **row} for id, row in zip(ids, rows, strict=True)]
-            connection.execute(_messages.insert(), keyed)
-            connection.execute(
-                _octets.insert(), [{"id": id, "raw": m.raw} for id, m in zip(ids, messages, strict=True)]
-            )
+        ids: list[int] = []
+        with self._adding() as cursor:
+            for start in range(0, len(messages), _ROWS):
+                ids += self._add(cursor, messages[start : start + _ROWS])
+        return ids
+
+    @contextmanager
+    def _adding(self) -> Iterator[sqlite3.Cursor]:
+        """A write transaction on the driver's own cursor.
+
+        Adding is what happens while a client waits: composing its statements anew costs several times the commit.
+        """
+        with _errors(self.file), closing(self._engine.raw_connection()) as connection:
+            cursor = cast(sqlite3.Cursor, connection.cursor())
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+
+    @staticmethod
+    def _add(cursor: sqlite3.Cursor, messages: Sequence[Message]) -> list[int]:
+        # AUTOINCREMENT in one write transaction: nobody else can take an id between these.
+        found = cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
+        first = (found[0] if found else 0) + 1
+        ids = list(range(first, first + len(messages)))
+        # One statement for all rows: each statement lets go of the interpreter's lock and has to win it back.
+        rows = [value for id, message in zip(ids, messages, strict=True) for value in _row(id, message)]
+        cursor.execute(_ADD_MESSAGES + ", (?, ?, ?, ?, ?, ?, ?)" * (len(ids) - 1), rows)
+        octets = [value for id, message in zip(ids, messages, strict=True) for value in (id, message.raw)]
+        cursor.execute(_ADD_OCTETS + ", (?, ?)" * (len(ids) - 1), octets)
         return ids
 
     @staticmethod
@@ -243,6 +261,18 @@ def _moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
+def _row(id: int, message: Message) -> tuple[int | str, ...]:
+    return (
+        id,
+        message.mailbox,
+        _microseconds(message.received_at),
+        message.size,
+        message.read,
+        json.dumps(message.envelope.as_dict()),
+        json.dumps(message.session.as_dict()),
+    )
+
+
 def _message(row: Row[Any]) -> Message:
     return Message(
         raw=row.raw,
@@ -290,8 +320,8 @@ def _errors(file: str) -> Iterator[None]:
     """Whatever SQLite raises, as one of our errors."""
     try:
         yield
-    except sa.exc.DBAPIError as error:
-        text = str(error.orig)
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        text = str(getattr(error, "orig", error))
         if "full" in text or "disk I/O error" in text:
             raise StoreFull(f"{file}: no room ({text})") from error
         raise StoreError(f"{file}: {text}") from error
