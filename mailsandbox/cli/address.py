@@ -1,5 +1,6 @@
 """HOST:PORT as the command line spells it."""
 
+import ipaddress
 import re
 
 import click
@@ -18,6 +19,16 @@ def parse(text: str) -> tuple[str, int]:
 def spell(host: str, port: int) -> str:
     """HOST:PORT, the host in brackets where it has colons itself."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class HostPort(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.4 only

@@ -2,9 +2,10 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from flask import Flask
@@ -12,10 +13,13 @@ from flask import Flask
 from mailsandbox import microblog
 from mailsandbox.cli import shutdown
 from mailsandbox.cli.address import spell
+from mailsandbox.errors import ListenError
 from mailsandbox.mailbox import Mailbox
 from mailsandbox.message import Message
 from mailsandbox.microblog import mail, sending, user
 from mailsandbox.sandbox import MailSandbox
+
+T = TypeVar("T")
 
 _PEOPLE = {
     "susan": "Sails, and writes about it.",
@@ -41,14 +45,15 @@ def command(once: bool) -> None:
         )
         smtp, http, blog = (0, 0, 0) if once else (8025, 8026, 5000)
         sandbox = stack.enter_context(MailSandbox(str(folder / "mail.db")))
-        box = sandbox.open("default", port=smtp)
-        viewer = ViewerServer(create_app(sandbox.inbox, smtp=spell(box.host, box.port)), "127.0.0.1", http)
+        box = _preferring(smtp, lambda port: sandbox.open("default", port=port))
+        watching = create_app(sandbox.inbox, smtp=spell(box.host, box.port))
+        viewer = _preferring(http, lambda port: ViewerServer(watching, "127.0.0.1", port))
         stack.enter_context(viewer)
         viewer.start()
         app = microblog.create_app(
             {"DATABASE": str(folder / "microblog.db"), "MAIL_SERVER": box.host, "MAIL_PORT": box.port}
         )
-        site = ViewerServer(app, "127.0.0.1", blog)
+        site = _preferring(blog, lambda port: ViewerServer(app, "127.0.0.1", port))
         stack.enter_context(site)
         site.start()
         _populate(app)
@@ -67,6 +72,14 @@ def command(once: bool) -> None:
             click.echo(f"{name} {url}")
         click.echo("Log in to the app as susan, password 'demo', and follow somebody. Ctrl-C ends the demo.")
         shutdown.wait(stop)
+
+
+def _preferring(port: int, start: Callable[[int], T]) -> T:
+    """What `start` makes on `port`, or on any free one where another program has it."""
+    try:
+        return start(port)
+    except ListenError:
+        return start(0)
 
 
 def _populate(app: Flask) -> None:

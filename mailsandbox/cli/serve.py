@@ -8,16 +8,18 @@ from threading import Event, Thread
 import click
 
 from mailsandbox.cli import printing, shutdown
-from mailsandbox.cli.address import HostPort, spell
+from mailsandbox.cli.address import HostPort, is_loopback, spell
 from mailsandbox.inbox import Inbox
 from mailsandbox.sandbox import MailSandbox
 
 
-@click.command("serve")
+@click.command("serve", context_settings={"auto_envvar_prefix": "MAILSANDBOX"})
 @click.option("--smtp", type=HostPort(), default="127.0.0.1:8025", show_default=True, help="Where to take mail.")
 @click.option("--http", type=HostPort(), default="127.0.0.1:8026", show_default=True, help="Where to show it.")
 @click.option("--store", metavar="FILE|URL", help="Keep mail in this SQLite file; without it, until the end.")
-@click.option("--print", "prints", is_flag=True, help="Print each mail, as smtpd.DebuggingServer did.")
+@click.option(
+    "--print", "prints", is_flag=True, envvar="MAILSANDBOX_PRINT", help="Print each mail, as smtpd.DebuggingServer did."
+)
 @click.option("--no-viewer", is_flag=True, help="Take mail only.")
 @click.option("--exit-after", type=click.IntRange(min=1), metavar="N", help="Stop after N messages.")
 def command(
@@ -31,8 +33,11 @@ def command(
     """Capture mail and show it in a browser.
 
     Prints one line for each address: what it is, a blank, and its URL. Every option has a variable, such as
-    MAILSANDBOX_SERVE_SMTP for --smtp.
+    MAILSANDBOX_SMTP for --smtp.
     """
+    for host, _ in (smtp, *([] if no_viewer else [http])):
+        if not is_loopback(host):
+            click.echo(f"mailsandbox: warning: {host} lets other machines send and read mail here", err=True)
     with shutdown.asked_to_stop() as stop, ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsandbox-", ignore_cleanup_errors=True))

@@ -1,5 +1,6 @@
 """`serve` and `demo` as processes."""
 
+import os
 import re
 import signal
 import smtplib
@@ -114,3 +115,27 @@ def test_demo_once() -> None:
     assert {row[0] for row in rows} == {"sync", "thread", "pool", "bulk"}
     assert len({row[-1] for row in rows if row[0] == "bulk"}) == 1
     assert len({row[-1] for row in rows if row[0] == "sync"}) > 1
+
+
+def test_variables_mirror_the_options(tmp_path: Path) -> None:
+    """Every option can come from the environment."""
+    store = tmp_path / "mail.db"
+    variables = {"SMTP": "127.0.0.1:0", "STORE": str(store), "NO_VIEWER": "1", "PRINT": "1", "EXIT_AFTER": "1"}
+    environment = os.environ | {f"MAILSANDBOX_{name}": value for name, value in variables.items()}
+    with subprocess.Popen([*RUN, "serve"], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        name, _, url = process.stdout.readline().strip().partition(" ")
+        send({name: url}, "by variable")
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "by variable" in output
+    assert store.exists()
+
+
+def test_beyond_this_machine_is_said() -> None:
+    """Whoever opens the sandbox to a network is told so."""
+    with serving("--smtp", "0.0.0.0:0", "--no-viewer") as (process, addresses):
+        assert addresses["smtp"].startswith("smtp://0.0.0.0:")
+        process.terminate()
+        _, errors = process.communicate(timeout=10)
+    assert "0.0.0.0 lets other machines" in errors
