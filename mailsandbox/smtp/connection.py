@@ -205,9 +205,13 @@ class SMTPConnection(SMTP):
         self._clock = self.loop.call_at(max(self._deadline, at_least), self._tick)
 
 
-@types.coroutine
-def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+async def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> None:
     """What is left of a coroutine that was started outside a task and now waits for the future `waits_for`."""
+    await _resumed(work, waits_for)
+
+
+@types.coroutine
+def _resumed(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
     try:
         while True:
             try:

@@ -37,7 +37,7 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, st
 
 def send(addresses: dict[str, str], subject: str) -> None:
     host, _, port = addresses["smtp"].removeprefix("smtp://").rpartition(":")
-    with smtplib.SMTP(host, int(port)) as client:
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
         client.sendmail("a@b.test", ["c@d.test"], f"Subject: {subject}\r\n\r\nhi")
 
 
@@ -123,10 +123,13 @@ def test_variables_mirror_the_options(tmp_path: Path) -> None:
     variables = {"SMTP": "127.0.0.1:0", "STORE": str(store), "NO_VIEWER": "1", "PRINT": "1", "EXIT_AFTER": "1"}
     environment = os.environ | {f"MAILSANDBOX_{name}": value for name, value in variables.items()}
     with subprocess.Popen([*RUN, "serve"], env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        name, _, url = process.stdout.readline().strip().partition(" ")
-        send({name: url}, "by variable")
-        output, _ = process.communicate(timeout=20)
+        try:
+            assert process.stdout is not None
+            name, _, url = process.stdout.readline().strip().partition(" ")
+            send({name: url}, "by variable")
+            output, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert "by variable" in output
     assert store.exists()
