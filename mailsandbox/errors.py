@@ -16,6 +16,14 @@ class UnknownCriterion(MailSandboxError, TypeError):
     """An expectation names a criterion that does not exist, or gives one a value it cannot compare."""
 
 
+class BadSetting(MailSandboxError, ValueError):
+    """A mailbox was asked for something that does not exist: a TLS mode, a mechanism, a profile."""
+
+
+class BadFault(MailSandboxError, ValueError):
+    """A scripted failure that could never happen: an unknown stage, or a value that makes no sense there."""
+
+
 class ListenError(MailSandboxError):
     """An address cannot be listened on: taken, not ours, or not an address."""
 

@@ -117,14 +117,17 @@ class Mailbox(Sequence[CapturedMessage]):
 
     def one(self, *, timeout: float | None = None, **want: Unpack[Want]) -> CapturedMessage:
         """The one message that meets `want`. Raises AssertionError when there is none or more than one."""
+        __tracebackhide__ = True  # pytest shows the test's line, not ours
         return self._expected("exactly 1 mail", 1, 1, timeout, want)[0]
 
     def first(self, *, timeout: float | None = None, **want: Unpack[Want]) -> CapturedMessage:
         """The earliest message that meets `want`. Raises AssertionError when there is none."""
+        __tracebackhide__ = True
         return self._expected("at least 1 mail", 1, None, timeout, want)[0]
 
     def last(self, *, timeout: float | None = None, **want: Unpack[Want]) -> CapturedMessage:
         """The latest message that meets `want`. Raises AssertionError when there is none."""
+        __tracebackhide__ = True
         return self._expected("at least 1 mail", 1, None, timeout, want)[-1]
 
     def all(self, **want: Unpack[Want]) -> list[CapturedMessage]:
@@ -139,6 +142,7 @@ class Mailbox(Sequence[CapturedMessage]):
 
         `exact` fails when there are more. Raises AssertionError after `timeout` seconds.
         """
+        __tracebackhide__ = True
         plural = f"{count} mail{'s' * (count != 1)}"
         limit = self.timeout if timeout is None else timeout
         expected = f"exactly {plural}" if exact else f"at least {plural}"
@@ -146,6 +150,7 @@ class Mailbox(Sequence[CapturedMessage]):
 
     def none(self, **want: Unpack[Want]) -> None:
         """Raises AssertionError when a message that meets `want` is here."""
+        __tracebackhide__ = True
         self._expected("no mail", 0, 0, None, want)
 
     def clear(self) -> None:
@@ -155,6 +160,7 @@ class Mailbox(Sequence[CapturedMessage]):
     def _expected(
         self, expected: str, least: int, most: int | None, timeout: float | None, want: Want
     ) -> list[CapturedMessage]:
+        __tracebackhide__ = True
         matcher = Matcher(want)
         verdicts: dict[int, bool] = {}
 

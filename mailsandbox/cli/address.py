@@ -12,7 +12,9 @@ def parse(text: str) -> tuple[str, int]:
     """The host and port of `text`; an IPv6 host stands in brackets. Raises ValueError with a reason."""
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found[3]) > 65535:
-        raise ValueError(f"{text!r} is no address: give HOST:PORT, such as 127.0.0.1:8025 (port 0: any free one)")
+        raise ValueError(
+            f"{text!r} is no address: give HOST:PORT with a number for the port, such as 127.0.0.1:8025 (port 0: any free one)"
+        )
     return found[1] or found[2] or "127.0.0.1", int(found[3])
 
 
@@ -22,13 +24,8 @@ def spell(host: str, port: int) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Whether only this machine reaches `host`, an address that is listened on."""
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 class HostPort(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.4 only

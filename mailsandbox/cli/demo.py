@@ -49,13 +49,11 @@ def command(once: bool) -> None:
         watching = create_app(sandbox.inbox, smtp=spell(box.host, box.port))
         viewer = _preferring(http, lambda port: ViewerServer(watching, "127.0.0.1", port))
         stack.enter_context(viewer)
-        viewer.start()
         app = microblog.create_app(
             {"DATABASE": str(folder / "microblog.db"), "MAIL_SERVER": box.host, "MAIL_PORT": box.port}
         )
         site = _preferring(blog, lambda port: ViewerServer(app, "127.0.0.1", port))
         stack.enter_context(site)
-        site.start()
         _populate(app)
         sent = _send(app, site.url)
         missing = _missing(box, sent)

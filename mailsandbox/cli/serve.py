@@ -35,9 +35,6 @@ def command(
     Prints one line for each address: what it is, a blank, and its URL. Every option has a variable, such as
     MAILSANDBOX_SMTP for --smtp.
     """
-    for host, _ in (smtp, *([] if no_viewer else [http])):
-        if not is_loopback(host):
-            click.echo(f"mailsandbox: warning: {host} lets other machines send and read mail here", err=True)
     with shutdown.asked_to_stop() as stop, ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsandbox-", ignore_cleanup_errors=True))
@@ -45,14 +42,18 @@ def command(
         sandbox = stack.enter_context(MailSandbox(store, host=smtp[0]))
         watched = sandbox.inbox.newest()
         box = sandbox.open("default", port=smtp[1])
+        hosts = [box.host]
         lines = [f"smtp {'smtp://' + spell(box.host, box.port)}"]
         if not no_viewer:
             from mailsandbox_viewer import ViewerServer, create_app
 
             app = create_app(sandbox.inbox, smtp=spell(box.host, box.port))
             server = stack.enter_context(ViewerServer(app, *http))
-            server.start()
             lines.append(f"viewer {server.url}")
+            hosts.append(server.address[0])
+        for host in hosts:
+            if not is_loopback(host):
+                click.echo(f"mailsandbox: warning: {host} lets other machines send and read mail here", err=True)
         for line in lines:
             click.echo(line)
         if prints or exit_after:

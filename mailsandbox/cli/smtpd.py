@@ -99,7 +99,9 @@ def parse(arguments: Sequence[str]) -> Words | str:
         return f"mailsandbox {__version__}"
     name = given.get("c", "")
     if name.removeprefix("smtpd.") != "DebuggingServer":
-        raise BadWords(f"class {name or 'PureProxy'!r} is not here: it relayed mail; use -c DebuggingServer")
+        relayed = name.removeprefix("smtpd.") in ("", "PureProxy", "SMTPServer", "MailmanProxy")
+        why = "is not here: nothing is relayed" if relayed else "does not exist"
+        raise BadWords(f"class {name or 'PureProxy'!r} {why}; use -c DebuggingServer")
     if not (size := given.get("s", str(_OLD_LIMIT))).isdecimal() or int(size) < 1:
         raise BadWords(f"size {size!r} is not a number of octets, such as {_OLD_LIMIT}")
     if len(places) > 2:  # a second address was where to relay to; it was ignored by DebuggingServer, and is here

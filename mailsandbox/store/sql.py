@@ -333,6 +333,8 @@ def _unopened(file: str, error: BaseException) -> str:
     text = str(getattr(error, "orig", error))
     if "not a database" in text or "malformed" in text:
         return f"{file} is not a SQLite database, or a damaged one; it was left as it is: give another file"
+    if Path(file).is_dir():
+        return f"{file} is a directory; give a file in it, such as {Path(file) / 'mail.db'}"
     if "readonly" in text or "unable to open" in text:
         return f"{file} cannot be opened for writing: check its folder and permissions, or give another file"
     if "locked" in text:

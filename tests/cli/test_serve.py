@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,3 +143,14 @@ def test_beyond_this_machine_is_said() -> None:
         process.terminate()
         _, errors = process.communicate(timeout=10)
     assert "0.0.0.0 lets other machines" in errors
+
+
+def test_many_browsers_at_once() -> None:
+    """Every request is answered, and nothing is said on standard error."""
+    with serving(*FREE) as (process, addresses):
+        with ThreadPoolExecutor(8) as pool:
+            pages = list(pool.map(lambda _: page(addresses), range(120)))
+        process.terminate()
+        _, errors = process.communicate(timeout=10)
+    assert len(pages) == 120
+    assert errors == ""

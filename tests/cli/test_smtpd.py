@@ -11,7 +11,7 @@ import pytest
 
 REAL = """
 import asyncore, smtpd, sys
-server = smtpd.DebuggingServer(("127.0.0.1", 0), ("localhost", 25), enable_SMTPUTF8={utf8})
+server = smtpd.DebuggingServer(("127.0.0.1", 0), ("localhost", 25), None, enable_SMTPUTF8={utf8})
 print("smtp://127.0.0.1:%d" % server.socket.getsockname()[1], file=sys.stderr, flush=True)
 asyncore.loop()
 """

@@ -48,7 +48,9 @@ class ViewerServer:
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
     def start(self) -> None:
-        """Answer requests, in threads of its own."""
+        """Answer requests, in threads of its own; harmless when called again."""
+        if self._loop is not None:  # two loops over one set of sockets would read each other's requests
+            return
         self._loop = threading.Thread(target=self._server.run, name="mailsandbox-viewer", daemon=True)
         self._loop.start()
 
