@@ -7,8 +7,10 @@ import sys
 from mailsandbox.errors import ListenError
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A bound socket for `host` and `port`. Raises ListenError, one line that says what to do."""
+def bind(host: str, port: int, *, listen: bool = True) -> socket.socket:
+    """A bound socket for `host` and `port`, listening unless told not to. Raises ListenError, one line that says what
+    to do.
+    """
     if not 0 <= port <= 65535:  # the resolver would take it modulo 65536
         raise ListenError(f"cannot listen on {host}:{port}: give a port from 0 to 65535")
     try:
@@ -24,7 +26,8 @@ def bind(host: str, port: int) -> socket.socket:
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         sock.bind(address)
-        sock.listen(1024)
+        if listen:
+            sock.listen(1024)
     except OSError as error:
         sock.close()
         raise ListenError(_why(host, port, error)) from error

@@ -11,7 +11,7 @@ from mailsandbox.flask.binding import Binding
 from mailsandbox.inbox import Inbox
 from mailsandbox.matching import Matcher, Want
 from mailsandbox.message import Message
-from mailsandbox.smtp import Listener
+from mailsandbox.smtp import Authority, Control, Listener, Service
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -21,18 +21,25 @@ class Mailbox(Sequence[CapturedMessage]):
     """One door into a sandbox, with its own port and its own mail, oldest first.
 
     Criteria (`**want`) are those of `mailsandbox.matching.Want`. A `timeout` is in seconds; where it is None, `wait`
-    waits up to `self.timeout` and the others look at what is there: mail that was sent synchronously is.
+    waits up to `self.timeout` and the others look at what is there: mail that was sent synchronously is. `smtp` is the
+    server's side: faults, holds, profiles, connections.
     """
 
     timeout = 5.0
 
-    def __init__(self, name: str, inbox: Inbox, listener: Listener) -> None:
+    def __init__(
+        self, name: str, inbox: Inbox, service: Service, listeners: Sequence[Listener], authority: Authority
+    ) -> None:
         self.name = name
-        self.host: str = listener.host
-        self.port: int = listener.port
+        self.host: str = listeners[0].host
+        self.port: int = listeners[0].port
+        self.tls_port: int | None = listeners[1].port if len(listeners) > 1 else None
+        self.smtp = Control(service, listeners, self.timeout)
         self.closed = False
+        self._service = service
+        self._authority = authority
         self._inbox = inbox
-        self._listener = listener
+        self._listeners = listeners
         self._bindings: list[Binding] = []
         self._seen: list[Message] = []
         # What came before this mailbox opened, in an earlier run over the same file, is not its mail.
@@ -43,15 +50,24 @@ class Mailbox(Sequence[CapturedMessage]):
     @property
     def mail_config(self) -> dict[str, Any]:
         """Flask-Mail's settings for this mailbox, for `app.config.update()` before the extension is initialised."""
+        policy = self._service.policy
+        user, password = next(iter((policy.auth.users or {}).items()), (None, None))
+        if policy.auth.required and user is None:
+            user, password = "user", "password"  # anybody may log in, and somebody has to
         return {
             "MAIL_SERVER": self.host,
             "MAIL_PORT": self.port,
-            "MAIL_USE_TLS": False,
-            "MAIL_USE_SSL": False,
-            "MAIL_USERNAME": None,
-            "MAIL_PASSWORD": None,
+            "MAIL_USE_TLS": policy.tls.mode == "required",
+            "MAIL_USE_SSL": policy.tls.mode == "implicit",
+            "MAIL_USERNAME": user,
+            "MAIL_PASSWORD": password,
             "MAIL_SUPPRESS_SEND": False,
         }
+
+    @property
+    def ca_bundle(self) -> str:
+        """The path of the authority, in PEM, that a client has to trust to verify this mailbox's certificate."""
+        return self._authority.bundle
 
     def bind(self, app: "Flask") -> None:
         """Point `app` here, initialised or not, and lift the suppression that TESTING brings; undone at `close`."""
@@ -67,7 +83,8 @@ class Mailbox(Sequence[CapturedMessage]):
         self.closed = True
         while self._bindings:
             self._bindings.pop().undo()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
 
     # Reading -----------------------------------------------------------------------------------------------------
 

@@ -1,14 +1,15 @@
 """The running server: one loop thread, one store, and the mailboxes that open doors into it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from mailsandbox.errors import Closed, MailSandboxError
 from mailsandbox.inbox import Inbox
 from mailsandbox.mailbox import Mailbox
-from mailsandbox.smtp import Limits, ServerThread
+from mailsandbox.profiles import load
+from mailsandbox.smtp import TLS, Auth, Authority, Limits, Policy, ServerThread, Service
 from mailsandbox.store import open_store
 
 if TYPE_CHECKING:
@@ -27,12 +28,11 @@ class MailSandbox:
         host: str = "127.0.0.1",
         *,
         limits: Limits | None = None,
-        smtputf8: bool = True,
     ) -> None:
         self.host = host
         self.inbox = Inbox(open_store(None if store is None else os.fspath(store)))
         self._limits = limits or Limits()
-        self._smtputf8 = smtputf8
+        self._authority = Authority()
         self._thread = ServerThread()
         self._mailboxes: dict[str, Mailbox] = {}
         self._closed = False
@@ -42,17 +42,45 @@ class MailSandbox:
         """The mailboxes opened so far, closed ones included, in order."""
         return tuple(self._mailboxes.values())
 
-    def open(self, name: str, port: int = 0) -> Mailbox:
+    def open(
+        self,
+        name: str,
+        port: int = 0,
+        *,
+        tls: TLS | str | bool | None = None,
+        auth: Auth | Mapping[str, str] | bool | None = None,
+        profile: str | None = None,
+        tls_port: int = 0,
+    ) -> Mailbox:
         """A new mailbox on its own port (0: a free one that no mailbox here has had).
 
-        Raises ListenError when the port cannot be had, MailSandboxError when the name is in use.
+        `tls`: a mode ("starttls", the default, "required", "implicit", "both", "off") or a TLS, which says what
+        certificate to show; with "both", implicit TLS has `tls_port`. `auth`: None takes anybody who logs in, a mapping
+        of users to passwords asks everybody to, True asks for any login, False offers none. `profile`: behave as this
+        provider's server.
+
+        Raises ListenError when a port cannot be had, BadSetting for what does not exist, MailSandboxError when the name
+        is in use.
         """
         if self._closed:
             raise Closed("the sandbox is closed; make a new one")
         if name in self._mailboxes and not self._mailboxes[name].closed:
             raise MailSandboxError(f"a mailbox named {name!r} is open already; close it or choose another name")
-        listener = self._thread.listen(self.host, port, name, self.inbox.deliver, self._limits, smtputf8=self._smtputf8)
-        mailbox = Mailbox(name, self.inbox, listener)
+        policy = Policy(self._limits, TLS.of(tls), Auth.of(auth))
+        service = Service(name, self.inbox.deliver, policy, self._authority)
+        if profile is not None:
+            service.policy = policy.following(load(profile))
+        if policy.tls.mode != "off" and policy.tls.files is not None:
+            service.context(policy)  # files that do not fit are said now, not at the first handshake
+        mode = policy.tls.mode
+        listeners = [self._thread.listen(self.host, port, service, tls=mode == "implicit")]
+        if mode == "both":
+            try:
+                listeners.append(self._thread.listen(self.host, tls_port, service, tls=True))
+            except BaseException:
+                listeners[0].close()
+                raise
+        mailbox = Mailbox(name, self.inbox, service, listeners, self._authority)
         self._mailboxes[name] = mailbox
         return mailbox
 
@@ -65,6 +93,7 @@ class MailSandbox:
             mailbox.close()
         self._thread.stop()
         self.inbox.close()
+        self._authority.close()
 
     def __enter__(self) -> Self:
         return self

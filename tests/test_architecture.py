@@ -13,7 +13,7 @@ PACKAGES = {
 }
 ROWS = [
     ["errors", "clock", "html"],
-    ["extract", "listen"],
+    ["faults", "profiles", "extract", "listen"],
     ["message"],
     ["matching"],
     ["assertions", "store"],
@@ -32,6 +32,7 @@ OWNERS = {
     "aiosmtpd": {"smtp"},
     "sqlalchemy": {"store"},
     "selectolax": {"html"},
+    "trustme": {"smtp"},
     "waitress": {"mailsandbox_viewer"},
     "click": {"cli", "microblog"},
     "flask": {"flask.binding", "flask", "microblog", "mailsandbox_viewer", "cli"},

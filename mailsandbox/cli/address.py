@@ -13,7 +13,7 @@ def parse(text: str) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found[3]) > 65535:
         raise ValueError(
-            f"{text!r} is no address: give HOST:PORT with a number for the port, such as 127.0.0.1:8025 (port 0: any free one)"
+            f"{text!r} is no address: give HOST:PORT, PORT a number, such as 127.0.0.1:8025 (0: any free one)"
         )
     return found[1] or found[2] or "127.0.0.1", int(found[3])
 

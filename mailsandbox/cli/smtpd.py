@@ -17,13 +17,12 @@ from mailsandbox.cli import address, printing, shutdown
 from mailsandbox.errors import MailSandboxError
 from mailsandbox.message import Message
 
-_OLD_LIMIT = 33554432
-_USAGE = f"""Usage: python -m mailsandbox [options] [localhost:localport]
+_USAGE = """Usage: python -m mailsandbox [options] [localhost:localport]
 
 The words of `python -m smtpd`: prints every message it receives, and keeps none.
 
     -c, --class DebuggingServer   the one class there is
-    -s, --size LIMIT              the largest message in octets, {_OLD_LIMIT} by default
+    -s, --size LIMIT              the largest message in octets
     -u, --smtputf8                announce SMTPUTF8
     -d, --debug                   say on standard error what goes on
     -n, --nosetuid                accepted; the user is never changed
@@ -42,9 +41,15 @@ class Words:
 
     host: str = "localhost"
     port: int = 8025
-    limit: int = _OLD_LIMIT
+    limit: int | None = None
     smtputf8: bool = False
     debug: bool = False
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """What smtpd announced: a size only where one was given."""
+        size = ("SIZE {size}",) if self.limit else ()
+        return (*size, "8BITMIME", *(("SMTPUTF8",) if self.smtputf8 else ()), "HELP")
 
 
 def speaks(arguments: Sequence[str]) -> bool:
@@ -62,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if words.debug:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(message)s")
-    from mailsandbox.smtp import Limits, ServerThread
+    from mailsandbox.smtp import TLS, Auth, Authority, Limits, Policy, ServerThread, Service
 
     def deliver(message: Message) -> Future[int]:
         _print(printing.debugging_text(message))
@@ -73,9 +78,13 @@ def run(arguments: Sequence[str]) -> int:
     with shutdown.asked_to_stop() as stop:
         thread = ServerThread()
         try:
-            listener = thread.listen(
-                words.host, words.port, "", deliver, Limits(message=words.limit), smtputf8=words.smtputf8
+            policy = Policy(
+                Limits(message=words.limit or Limits.message),
+                TLS("off"),
+                Auth(mechanisms=()),
+                extensions=words.extensions,
             )
+            listener = thread.listen(words.host, words.port, Service("", deliver, policy, Authority()))
             logging.getLogger("mailsandbox").info("listening on %s", address.spell(listener.host, listener.port))
             if words.port == 0:  # nobody could know where to send otherwise
                 print(f"smtp://{address.spell(listener.host, listener.port)}", file=sys.stderr, flush=True)
@@ -102,15 +111,16 @@ def parse(arguments: Sequence[str]) -> Words | str:
         relayed = name.removeprefix("smtpd.") in ("", "PureProxy", "SMTPServer", "MailmanProxy")
         why = "is not here: nothing is relayed" if relayed else "does not exist"
         raise BadWords(f"class {name or 'PureProxy'!r} {why}; use -c DebuggingServer")
-    if not (size := given.get("s", str(_OLD_LIMIT))).isdecimal() or int(size) < 1:
-        raise BadWords(f"size {size!r} is not a number of octets, such as {_OLD_LIMIT}")
+    size = given.get("s")
+    if size is not None and (not size.isdecimal() or int(size) < 1):
+        raise BadWords(f"size {size!r} is not a number of octets, such as 33554432")
     if len(places) > 2:  # a second address was where to relay to; it was ignored by DebuggingServer, and is here
         raise BadWords(f"too many addresses: {' '.join(places)}; give one, such as localhost:8025")
     try:
         host, port = address.parse(places[0]) if places else ("localhost", 8025)
     except ValueError as error:
         raise BadWords(str(error)) from error
-    return Words(host, port, int(size), "u" in given, "d" in given)
+    return Words(host, port, int(size) if size else None, "u" in given, "d" in given)
 
 
 def _print(text: str) -> None:

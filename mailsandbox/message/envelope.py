@@ -4,7 +4,7 @@ Values only; `as_dict` and `from_dict` are their one stored form.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 
@@ -58,16 +58,23 @@ class Envelope:
 class Session:
     """The connection a mail came over: `id` is the same for all mails of one connection and no other.
 
-    `ehlo` is the name the client gave, `esmtp` whether it gave it by EHLO, `peer` its address and port.
+    `ehlo` is the name the client gave, `esmtp` whether it gave it by EHLO, `peer` its address and port. `tls` is the
+    protocol version ("" without TLS) and `cipher` its cipher; `auth` the mechanism and `user` the name of a login.
+    `transcript` has the lines of the conversation that belong to the mail, without its octets and without secrets.
     """
 
     id: str = ""
     peer: str = ""
     ehlo: str = ""
     esmtp: bool = False
+    tls: str = ""
+    cipher: str = ""
+    auth: str = ""
+    user: str = ""
+    transcript: str = field(default="", repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "peer": self.peer, "ehlo": self.ehlo, "esmtp": self.esmtp}
+        return vars(self)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:

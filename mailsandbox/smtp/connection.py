@@ -1,12 +1,15 @@
 """The octets of one connection: lines in, replies out, one command at a time.
 
-Owns framing, flow control, the idle clock and the end. Knows no SMTP verb: a subclass says what a line or a message
+Owns framing, TLS, flow control, the clocks and the end. Knows no SMTP verb: a subclass says what a line or a message
 means. Each command is a coroutine, started where its octets arrive; most of them end without ever waiting, and only one
 that does wait costs a task. That is several times cheaper than a task that reads for the whole connection.
 """
 
 import asyncio
 import logging
+import socket
+import ssl
+import struct
 import types
 from abc import abstractmethod
 from collections.abc import Coroutine, Generator
@@ -16,10 +19,15 @@ from aiosmtpd.smtp import SMTP
 
 from mailsandbox.smtp.data import DataReader
 from mailsandbox.smtp.limits import Limits
+from mailsandbox.smtp.record import Record
 
 log = logging.getLogger("mailsandbox.smtp")
 
 _MOST_WAITING = 256 * 1024  # octets taken in while a command is still at work; the rest waits in the client's socket
+_BURST = 200  # commands of one client before the others have their turn
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
+_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"  # TLS: fatal, handshake_failure (RFC 5246 7.2)
+_HANDSHAKE = 30.0  # seconds a client may take for TLS
 
 
 class Goodbye(Exception):
@@ -34,25 +42,32 @@ class SMTPConnection(SMTP):
     """
 
     transport: asyncio.Transport | None
+    record: Record
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.limits = limits
         self.transport = None
+        self.secure = False
+        self.octets_per_second: float | None = None
         self._pending = bytearray()
         self._searched = 0  # octets of `_pending` known to hold no line end
         self._skipping = False  # inside a line that was over the limit
         self._incoming: DataReader | None = None
+        self._drop_after: int | None = None
         self._task: asyncio.Task[None] | None = None
-        self._clogged = self._paused_reading = self._at_eof = False
-        self._deadline = 0.0
+        self._asking: asyncio.Future[None] | None = None
+        self._gone: asyncio.Future[None] | None = None
+        self._paused: set[str] = set()
+        self._clogged = self._at_eof = self._lost = False
+        self._deadline = self._since = 0.0
         self._clock: asyncio.TimerHandle | None = None
 
     # What a subclass says ----------------------------------------------------------------------------------------
 
     @abstractmethod
     async def greet(self) -> None:
-        """The first reply."""
+        """Whatever comes before the first command."""
 
     @abstractmethod
     async def obey(self, line: bytes) -> None:
@@ -66,15 +81,91 @@ class SMTPConnection(SMTP):
 
     def reply(self, text: str) -> None:
         """Write one reply; several lines are separated by a newline, each complete with its code."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write((text.replace("\n", "\r\n") + "\r\n").encode("utf-8"))
+        if self.transport is None or self.transport.is_closing():
+            return
+        now = self.loop.time()
+        for line in text.split("\n"):
+            self.record.say(now, "S", line)
+        octets = (text.replace("\n", "\r\n") + "\r\n").encode("utf-8")
+        self.record.octets_out += len(octets)
+        self.transport.write(octets)
 
-    def expect_data(self, limit: int) -> None:
-        """What comes next is a message, not a command."""
+    def note(self, text: str, who: str = "*") -> None:
+        """A line of the transcript."""
+        self.record.say(self.loop.time(), who, text)
+
+    def expect_data(self, limit: int, *, drop_after: int | None = None) -> None:
+        """What comes next is a message, not a command; the connection drops after so many of its octets."""
         self._incoming = DataReader(limit)
+        self._drop_after = drop_after
+        self._since = self.loop.time()
+
+    async def ask(self, limit: int) -> bytes:
+        """The next line, as the answer to a challenge. Raises Goodbye when none comes."""
+        while (line := self._line(limit)) is None:
+            if self._at_eof or self._lost:
+                raise Goodbye
+            self._asking = self.loop.create_future()
+            await self._asking
+        self._asking = None
+        return line
+
+    async def gone(self) -> None:
+        """Wait until the client has left."""
+        if self._lost or self._at_eof:
+            return
+        self._gone = self._gone or self.loop.create_future()
+        await asyncio.shield(self._gone)
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Everything from here on is inside TLS; what was sent in the clear behind the command is dropped.
+
+        Raises Goodbye when the handshake fails.
+        """
+        assert self.transport is not None
+        self._pending.clear()
+        self._searched, self._skipping = 0, False
+        try:
+            transport = await self.loop.start_tls(
+                self.transport, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE
+            )
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "reason", None) or type(error).__name__
+            self.note(f"TLS handshake failed: {reason}")
+            self.record.end("TLS handshake failed")
+            self.connection_lost(None)
+            raise Goodbye from error
+        if transport is None or self._lost:
+            raise Goodbye
+        self.transport = transport
+        self.secure = True
+        tls = transport.get_extra_info("ssl_object")
+        version, cipher = tls.version() or "TLS", (tls.cipher() or ("",))[0]
+        self.record.learn(tls=version, cipher=cipher)
+        self.note(f"TLS is up: {version}, {cipher}")
+
+    async def break_tls(self) -> None:
+        """Answer the client's hello with a fatal alert. Raises Goodbye."""
+        while not self._pending and not self._lost and not self._at_eof:
+            self._asking = self.loop.create_future()
+            await self._asking
+        self._pending.clear()
+        self.record.end("TLS handshake failed")
+        if self.transport is not None:
+            self.transport.write(_ALERT)
+        raise Goodbye
+
+    def drop(self, outcome: str) -> None:
+        """Reset the connection at once."""
+        self.record.end(outcome)
+        if self.transport is not None:
+            if (sock := self.transport.get_extra_info("socket")) is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Close the connection at once."""
+        self.record.end("stopped")
         if self.transport is not None:
             self.transport.abort()
 
@@ -82,20 +173,34 @@ class SMTPConnection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-        self._deadline = self.loop.time() + self.limits.idle
+        self._since = self.loop.time()
+        self._deadline = self._since + self.limits.idle
         self._clock = self.loop.call_at(self._deadline, self._tick)
         self._do(self.greet())
 
     def data_received(self, data: bytes) -> None:
+        self.record.octets_in += len(data)
+        if self.octets_per_second is None:
+            self._take(data)
+        else:
+            self._pause("rate")
+            self.loop.call_later(len(data) / self.octets_per_second, self._take, data)
+
+    def _take(self, data: bytes) -> None:
+        now = self.loop.time()
+        if not self._pending and self._incoming is None:
+            self._since = now
+        self._deadline = now + self.limits.idle
         self._pending += data
-        self._deadline = self.loop.time() + self.limits.idle
+        self._resume("rate")
         self._advance()
 
     def eof_received(self) -> bool:
-        """A client may close its side and still wait for replies."""
+        """A client may close its side and still wait for replies, except inside TLS."""
         self._at_eof = True
+        self._wake()
         self._advance()
-        return True
+        return not self.secure
 
     def pause_writing(self) -> None:
         self._clogged = True
@@ -105,40 +210,71 @@ class SMTPConnection(SMTP):
         self.loop.call_soon(self._advance)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._lost:
+            return
+        self._lost = True
         self.transport = None
+        self.record.end("closed by client")
         if self._clock is not None:
             self._clock.cancel()
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiting in (self._asking, self._gone):
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
 
     # One command after the other ---------------------------------------------------------------------------------
 
     def _advance(self) -> None:
         """Do whatever is complete, until a command has to wait or the client does not take its replies."""
-        while self._task is None and not self._clogged and self.transport is not None:
+        if self._asking is not None and not self._asking.done() and self._pending:
+            self._asking.set_result(None)
+        for _ in range(_BURST):
+            if self._task is not None or self._clogged or self.transport is None:
+                break
             if self.transport.is_closing():
                 self._pending.clear()
                 return
             if (work := self._next()) is None:
                 if self._at_eof:
+                    self.record.end("closed by client")
                     self.transport.close()
                 break
             self._do(work)
-        self._throttle()
+        else:
+            self.loop.call_soon(self._advance)
+        if len(self._pending) > _MOST_WAITING:
+            self._pause("full")
+        else:
+            self._resume("full")
 
     def _next(self) -> Coroutine[Any, Any, None] | None:
         """The work that the octets at hand ask for, if they are all of it."""
         if self._incoming is not None:
-            if not self._pending or (rest := self._incoming.feed(bytes(self._pending))) is None:
-                self._pending.clear()
-                return None
-            self._pending[:] = rest
-            data, self._incoming = self._incoming, None
-            return self.receive(data)
-        line = self._line()
+            return self._data(self._incoming)
+        line = self._line(self.limits.command)
         return None if line is None else self.obey(line)
 
-    def _line(self) -> bytes | None:
-        """The next command, without its end; lines over the limit are answered here and skipped."""
-        pending, limit = self._pending, self.limits.command
+    def _data(self, reader: DataReader) -> Coroutine[Any, Any, None] | None:
+        if not self._pending:
+            return None
+        if self._drop_after is not None:
+            self._drop_after -= len(self._pending)
+            if self._drop_after <= 0:
+                self.note("dropped within the message")
+                self.drop("dropped by script")
+                return None
+        if (rest := reader.feed(bytes(self._pending))) is None:
+            self._pending.clear()
+            return None
+        self._pending[:] = rest
+        self._incoming = None
+        return self.receive(reader)
+
+    def _line(self, limit: int) -> bytes | None:
+        """The next line, without its end; lines over the limit are answered here and skipped."""
+        pending = self._pending
         while (end := pending.find(b"\n", self._searched)) >= 0:
             line = bytes(pending[:end]).removesuffix(b"\r")
             del pending[: end + 1]
@@ -146,6 +282,7 @@ class SMTPConnection(SMTP):
             if not self._skipping and len(line) <= limit:
                 return line
             self._skipping = False
+            self.note("a line that was too long", "C")
             self.reply("500 5.5.2 Line too long")
         if len(pending) > limit:
             self._skipping = True
@@ -153,17 +290,17 @@ class SMTPConnection(SMTP):
         self._searched = len(pending)
         return None
 
-    def _throttle(self) -> None:
-        """Stop reading while more waits than may, and go on when it is done."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return
-        if len(self._pending) > _MOST_WAITING and not self._paused_reading:
-            self._paused_reading = True
-            transport.pause_reading()
-        elif self._paused_reading and len(self._pending) <= _MOST_WAITING:
-            self._paused_reading = False
-            transport.resume_reading()
+    def _pause(self, reason: str) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            if not self._paused:
+                self.transport.pause_reading()
+            self._paused.add(reason)
+
+    def _resume(self, reason: str) -> None:
+        if reason in self._paused:
+            self._paused.discard(reason)
+            if not self._paused and self.transport is not None and not self.transport.is_closing():
+                self.transport.resume_reading()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` up to its first wait; whatever is left of it then becomes the connection's task."""
@@ -178,7 +315,7 @@ class SMTPConnection(SMTP):
         self._task.add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
+        self._task = self._asking = None
         self._deadline = self.loop.time() + self.limits.idle
         if task.cancelled():
             self.abort()
@@ -191,18 +328,24 @@ class SMTPConnection(SMTP):
         if not isinstance(error, Goodbye):
             log.error("a session failed", exc_info=error)
             self.reply("421 4.3.0 Internal error, closing")
+        self.record.end("closed by server")
         if self.transport is not None:
             self.transport.close()
 
     def _tick(self) -> None:
-        """The idle clock: one timer a connection, moved on when it rings too early."""
-        if self._task is None and self.loop.time() >= self._deadline:
-            self.reply("421 4.4.2 Idle for too long, closing")
+        """The clocks: one timer a connection, moved on when it rings too early."""
+        now = self.loop.time()
+        waiting = self._task is None or self._asking is not None
+        unfinished = bool(self._pending) or self._incoming is not None
+        if waiting and (now >= self._deadline or (unfinished and now >= self._since + self.limits.slow)):
+            idle = now >= self._deadline
+            self.record.end("timed out")
+            self.reply(f"421 4.4.2 {'Idle for too long' if idle else 'Too slow'}, closing")
             if self.transport is not None:
                 self.transport.close()
             return
-        at_least = self.loop.time() + min(1.0, self.limits.idle)
-        self._clock = self.loop.call_at(max(self._deadline, at_least), self._tick)
+        due = min(self._deadline, self._since + self.limits.slow) if unfinished else self._deadline
+        self._clock = self.loop.call_at(max(due, now + min(1.0, self.limits.idle)), self._tick)
 
 
 async def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> None:

@@ -13,7 +13,10 @@ class Limits:
 
     message: int = 50 * 1024 * 1024
     command: int = 4096
+    auth: int = 12_288  # one line of an AUTH exchange (RFC 4954 4)
     recipients: int = 1000
     connections: int = 1000
     idle: float = 300.0  # RFC 5321 4.5.3.2.7
-    errors: int = 10  # commands that are none, before the connection is closed
+    slow: float = 600.0  # for one command or message to arrive whole
+    errors: int = 10  # commands that are none, or logins that fail, before the connection is closed
+    records: int = 10_000  # connections that are over and still told about

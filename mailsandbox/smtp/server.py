@@ -9,15 +9,13 @@ import itertools
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mailsandbox.errors import Closed
 from mailsandbox.listen import bind
-from mailsandbox.message import Message
-from mailsandbox.smtp.limits import Limits
-from mailsandbox.smtp.session import Service, SMTPSession
+from mailsandbox.smtp.service import Service
+from mailsandbox.smtp.session import SMTPSession
 
 T = TypeVar("T")
 
@@ -33,31 +31,63 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 class Listener:
-    """One listening address and the sessions that came over it; open until `close` or the thread's stop."""
+    """One listening address of a mailbox; open until `close` or the thread's stop."""
 
-    def __init__(self, thread: "ServerThread", sock: socket.socket, service: Service) -> None:
+    def __init__(self, thread: "ServerThread", sock: socket.socket, service: Service, *, tls: bool) -> None:
         self.host, self.port = sock.getsockname()[:2]
-        self.sessions = service.sessions
+        self.service = service
         self._thread = thread
-        self._sock = sock
-        self._service = service
+        self._sock: socket.socket | None = None  # bound and not listening, while connections are refused
+        self._tls = tls
         self._server: asyncio.Server | None = None
 
-    async def _open(self) -> None:
+    async def _open(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: SMTPSession(self._service, self._thread.next_id(), loop), sock=self._sock, backlog=1024
-        )
+
+        def session() -> SMTPSession:
+            number = next(self._thread.numbers)
+            return SMTPSession(self.service, number, f"{self._thread.run_id}-{number}", loop, tls=self._tls)
+
+        self._server = await loop.create_server(session, sock=sock, backlog=1024)
 
     async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
+        elif self._sock is not None:
+            self._sock.close()
+        self._sock = None
+
+    async def _refuse(self) -> None:
+        if self._server is not None:
+            await self._close()
+            # Bound and not listening: the system itself refuses, and nobody else can take the port.
+            self._sock = bind(self.host, self.port, listen=False)
+
+    async def _accept(self) -> None:
+        if self._server is None and self._sock is not None:
+            self._sock.close()
+            self._sock = None
+            await self._open(bind(self.host, self.port))
 
     def close(self) -> None:
         """Stop listening; sessions that are under way go on. Harmless when called again."""
         if not self._thread.stopped:
             self._thread.run(self._close())
+
+    def refuse(self) -> None:
+        """Have the system refuse connections, until `accept`. Harmless when called again."""
+        self._thread.run(self._refuse())
+
+    def accept(self) -> None:
+        """Take connections again."""
+        self._thread.run(self._accept())
+
+    def settle(self) -> None:
+        """Let the sessions see what their clients have done so far."""
+        if not self._thread.stopped:
+            for _ in range(2):
+                self._thread.run(asyncio.sleep(0))
 
 
 class ServerThread:
@@ -68,14 +98,11 @@ class ServerThread:
         self._listeners: list[Listener] = []
         self._ports: set[int] = set()
         # Session ids are unique among all runs over one store: a random word for the run, a number for the session.
-        self._run = secrets.token_hex(3)
-        self._numbers = itertools.count(1)
+        self.run_id = secrets.token_hex(3)
+        self.numbers = itertools.count(1)
         self.stopped = False
         self._thread = threading.Thread(target=self._live, name="mailsandbox-smtp", daemon=True)
         self._thread.start()
-
-    def next_id(self) -> str:
-        return f"{self._run}-{next(self._numbers)}"
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -90,25 +117,15 @@ class ServerThread:
             raise Closed("the SMTP server has stopped")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def listen(
-        self,
-        host: str,
-        port: int,
-        mailbox: str,
-        deliver: Callable[[Message], Future[int]],
-        limits: Limits,
-        *,
-        smtputf8: bool = True,
-    ) -> Listener:
-        """Listen on `host` and `port` (0: any free one, never one that this thread has had before) for `mailbox`.
+    def listen(self, host: str, port: int, service: Service, *, tls: bool = False) -> Listener:
+        """Listen on `host` and `port` (0: any free one, never one that this thread has had before) for `service`.
 
-        Raises ListenError.
+        `tls`: every connection begins with a TLS handshake. Raises ListenError.
         """
         sock = self._bound(host, port)
-        service = Service(mailbox, deliver, limits, set(), smtputf8=smtputf8)
         try:
-            listener = Listener(self, sock, service)
-            self.run(listener._open())
+            listener = Listener(self, sock, service, tls=tls)
+            self.run(listener._open(sock))
         except BaseException:
             sock.close()
             raise
@@ -140,7 +157,7 @@ class ServerThread:
     async def _stop(self) -> None:
         for listener in self._listeners:
             await listener._close()
-            for session in list(listener.sessions):
+            for session in list(listener.service.sessions):
                 session.abort()
         current = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not current]

@@ -1,85 +1,93 @@
 """One SMTP session: the commands of RFC 5321 and their replies.
 
-Owns the conversation; hands a finished message to `deliver` and answers 250 only when that is done. Every reply is a
-fixed text with its enhanced status code (RFC 3463). Replaces aiosmtpd's own commands: they decode encoded words in
-addresses, let control characters through, and put the text of exceptions into replies.
+Owns the order of the conversation; hands a finished message to the mailbox and answers 250 only when it is kept. Every
+reply is a fixed text with its enhanced status code (RFC 3463), the provider's where a profile is in force, or the
+script's. Replaces aiosmtpd's own commands: they decode encoded words in addresses, let control characters through, and
+put the text of exceptions into replies.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from mailsandbox.errors import StoreFull
-from mailsandbox.message import Envelope, Message, Refusal, Session
-from mailsandbox.smtp.connection import Goodbye, SMTPConnection
+from mailsandbox.faults import Delay, Drop, FailTLS, Hang, Reply, Stage, StoreThenDrop, Throttle
+from mailsandbox.message import Message
+from mailsandbox.smtp.connection import Goodbye
 from mailsandbox.smtp.data import DataReader
-from mailsandbox.smtp.limits import Limits
-from mailsandbox.smtp.path import BadPath, Path, parse_path
+from mailsandbox.smtp.exchange import SMTPExchange
+from mailsandbox.smtp.record import Record, readable
+from mailsandbox.smtp.service import Service
+from mailsandbox.smtp.transaction import Transaction
 
 log = logging.getLogger("mailsandbox.smtp")
 
-_MAIL_PARAMETERS = frozenset(["SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"])
-_RCPT_PARAMETERS = frozenset(["NOTIFY", "ORCPT"])
 # A browser led to this port must not be able to speak SMTP in the lines of its request.
 _NOT_SMTP = frozenset([b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"DELETE", b"PATCH", b"CONNECT", b"TRACE"])
 
 
-@dataclass(frozen=True)
-class Service:
-    """What all sessions of one listener share."""
-
-    mailbox: str
-    deliver: Callable[[Message], Future[int]]
-    limits: Limits
-    sessions: "set[SMTPSession]"
-    name: str = "mailsandbox"
-    smtputf8: bool = True
-
-
-class SMTPSession(SMTPConnection):
+class SMTPSession(SMTPExchange):
     """The server's side of one conversation."""
 
-    def __init__(self, service: Service, id: str, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(service.limits, loop)
+    def __init__(self, service: Service, number: int, id: str, loop: asyncio.AbstractEventLoop, *, tls: bool) -> None:
+        policy = service.policy
+        super().__init__(policy.limits, loop)
         self.service = service
-        self.id = id
-        self._errors = service.limits.errors
-        self._evidence = Session(id=id)
+        self.policy = policy
+        self.record = Record(number, id, "", loop.time())
+        self._implicit_tls = tls
+        self._enhanced = policy.offers("ENHANCEDSTATUSCODES")
+        self._errors = policy.limits.errors
+        self._carried = 0
+        self._instead: str | None = None
+        self._refusal = ""
+        self._cut: int | None = None
+        self._break_tls = self._then_drop = False
         self._forget()
 
     def _forget(self) -> None:
         """Back to the state before MAIL."""
-        self._mail: Path | None = None
-        self._recipients: list[Path] = []
-        self._refused: list[Refusal] = []
+        self._transaction = Transaction(self.policy, esmtp=self.record.session.esmtp)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.service.sessions.add(self)
-        peer = transport.get_extra_info("peername") or ("", 0)
-        self._evidence = Session(id=self.id, peer=f"{peer[0]}:{peer[1]}")
+        self.service.enter(self)
+        host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self.record.learn(peer=f"{host}:{port}")
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.service.sessions.discard(self)
         super().connection_lost(error)
+        self.service.leave(self)
+
+    def reply(self, text: str) -> None:
+        if self._instead is not None and text[0] in "23":
+            text, self._instead = self._instead, None
+        elif not self._enhanced:
+            text = self.policy.plain(text)
+        super().reply(text)
+
+    # One command -------------------------------------------------------------------------------------------------
 
     async def greet(self) -> None:
         if len(self.service.sessions) > self.limits.connections:
-            self.reply("421 4.7.0 Too many connections, try again later")
+            self.reply(self.policy.words("too_many_connections"))
             raise Goodbye
-        self.reply(f"220 {self.service.name} ESMTP")
+        if self._implicit_tls:
+            await self._passes(Stage.STARTTLS)
+            await self._secure()
+        if not await self._passes(Stage.CONNECT):
+            raise Goodbye
+        self.reply(self.policy.banner)
 
     async def obey(self, line: bytes) -> None:
         verb, _, rest = line.partition(b" ")
-        command = _COMMANDS.get(verb.upper())
+        verb = verb.upper()
+        self.note(readable(verb + b" ***" if verb == b"AUTH" and rest else line), "C")
+        stage, command = _COMMANDS.get(verb, (None, None))
         if command is None:
-            self._errors -= 1
-            if self._errors < 1 or verb.upper() in _NOT_SMTP:
-                self.reply("421 4.7.0 This is SMTP, closing")
-                raise Goodbye
+            self._misbehaved(at_once=verb in _NOT_SMTP)
             self.reply("500 5.5.2 Command not recognized")
             return
         try:
@@ -87,126 +95,213 @@ class SMTPSession(SMTPConnection):
         except UnicodeDecodeError:
             self.reply("501 5.5.2 Command is not UTF-8")
             return
-        await command(self, argument)
+        if stage is None or stage in (Stage.MAIL, Stage.RCPT) or await self._passes(stage):
+            await command(self, argument)
+        self._instead = None
+
+    def _misbehaved(self, *, at_once: bool = False) -> None:
+        """One more thing that no client does in good faith."""
+        self._errors -= 1
+        if self._errors < 1 or at_once:
+            self.reply("421 4.7.0 Too many errors, closing")
+            raise Goodbye
+
+    async def _passes(self, stage: Stage, recipient: str | None = None) -> bool:
+        """Do what holds and the script want at `stage`; whether the command then goes on as usual."""
+        for hold in self.service.holding(stage) if self.service.holds else ():
+            self.note(f"held at {stage}")
+            await hold.wait(self.record.session.peer)
+        transaction = self._transaction
+        recipients = transaction.forward_paths if recipient is None else [recipient]
+        action = self.service.script.decide(stage, sender=transaction.reverse_path, recipients=recipients)
+        if action is None:
+            return True
+        self.note(f"script: {action}")
+        match action:
+            case Reply(code) if code < 400:
+                self._instead = action.lines
+            case Reply(code):
+                super().reply(action.lines)
+                self._refusal = action.lines
+                if code == 421:
+                    raise Goodbye
+                return False
+            case Drop(None):
+                self.drop("dropped by script")
+                raise Goodbye
+            case Drop(octets):
+                self._cut = octets
+            case Hang():
+                await self.gone()
+                raise Goodbye
+            case Delay(seconds):
+                await asyncio.sleep(seconds)
+            case Throttle(rate):
+                self.octets_per_second = rate
+            case FailTLS():
+                self._break_tls = True
+            case StoreThenDrop():
+                self._then_drop = True
+        return True
 
     # Commands ----------------------------------------------------------------------------------------------------
 
     async def smtp_EHLO(self, argument: str) -> None:
-        if not argument:
+        if self.policy.helo_only:
+            self.reply("502 5.5.1 EHLO is not implemented")
+        elif not argument or (self.policy.strict and not _is_domain(argument)):
             self.reply("501 5.5.4 Syntax: EHLO hostname")
-            return
-        self._greeted(argument, esmtp=True)
-        keywords = [
-            "PIPELINING",
-            f"SIZE {self.limits.message}",
-            "8BITMIME",
-            "ENHANCEDSTATUSCODES",
-            "DSN",
-        ]
-        if self.service.smtputf8:
-            keywords.append("SMTPUTF8")
-        lines = [self.service.name, *keywords, "HELP"]
-        self.reply("\n".join(f"250{' ' if i == len(lines) - 1 else '-'}{t}" for i, t in enumerate(lines)))
+        else:
+            self._greeted(argument, esmtp=True)
+            lines = [self.policy.banner.split()[1], *self.policy.keywords(secure=self.secure)]
+            marks = ["-"] * (len(lines) - 1) + [" "]
+            self.reply("\n".join(f"250{mark}{line}" for mark, line in zip(marks, lines, strict=True)))
 
     async def smtp_HELO(self, argument: str) -> None:
         if not argument:
             self.reply("501 5.5.4 Syntax: HELO hostname")
             return
         self._greeted(argument, esmtp=False)
-        self.reply(f"250 {self.service.name}")
+        self.reply(f"250 {self.policy.banner.split()[1]}")
 
     def _greeted(self, name: str, *, esmtp: bool) -> None:
-        self._evidence = Session(id=self.id, peer=self._evidence.peer, ehlo=name, esmtp=esmtp)
+        self.record.learn(ehlo=name, esmtp=esmtp)
         self._forget()
 
-    async def smtp_MAIL(self, argument: str) -> None:
-        if not self._evidence.ehlo:
-            self.reply("503 5.5.1 Send EHLO or HELO first")
-        elif self._mail is not None:
-            self.reply("503 5.5.1 MAIL was given already")
-        elif isinstance(path := self._path(argument, "FROM:", _MAIL_PARAMETERS), str):
-            self.reply(path)
-        elif refusal := self._mail_refusal(path):
-            self.reply(refusal)
+    async def smtp_STARTTLS(self, argument: str) -> None:
+        if argument:
+            self.reply("501 5.5.4 Syntax: STARTTLS")
+        elif self.secure:
+            self.reply("503 5.5.1 TLS is up already")
+        elif not self.policy.tls.by_command:
+            self.reply("502 5.5.1 STARTTLS is not offered")
         else:
-            self._mail = path
+            await self._secure(announce=True)
+            self.record.learn(ehlo="", esmtp=False, auth="", user="")
+            self._forget()
+
+    async def _secure(self, *, announce: bool = False) -> None:
+        context = await self.loop.run_in_executor(None, self.service.context, self.policy)
+        if announce:
+            self.reply("220 2.0.0 Ready to start TLS")
+        if self._break_tls:
+            self._break_tls = False
+            await self.break_tls()
+        await self.start_tls(context)
+
+    async def smtp_AUTH(self, argument: str) -> None:
+        mechanism, *rest = argument.split() or [""]
+        mechanism = mechanism.upper()
+        auth, session = self.policy.auth, self.record.session
+        if not auth.mechanisms:
+            self.reply("502 5.5.1 AUTH is not offered")
+        elif not session.esmtp or session.user or self._transaction.sender is not None:
+            self.reply("503 5.5.1 AUTH comes once, after EHLO and before MAIL")
+        elif not self.secure and (self.policy.tls.mode == "required" or not auth.before_tls):
+            self.reply(self.policy.words("tls_required"))
+        elif mechanism not in auth.mechanisms:
+            self.reply("504 5.5.4 Unrecognized authentication type")
+        elif len(rest) > 1:
+            self.reply("501 5.5.4 Syntax: AUTH mechanism [initial-response]")
+        else:
+            await self._log_in(mechanism, [mechanism, *rest])
+
+    async def _log_in(self, mechanism: str, words: list[str]) -> None:
+        result = await self.exchange(self.policy.auth, mechanism, words)
+        if result.success:
+            self.record.learn(auth=mechanism, user=readable(bytes(result.auth_data or b"")))
+            self.reply("235 2.7.0 Authentication successful")
+        elif not result.handled:
+            self.reply(self.policy.words("auth_failed"))
+            self._misbehaved()
+
+    async def smtp_MAIL(self, argument: str) -> None:
+        session, policy = self.record.session, self.policy
+        if not session.ehlo:
+            self.reply("503 5.5.1 Send EHLO or HELO first")
+        elif self._transaction.sender is not None:
+            self.reply("503 5.5.1 MAIL was given already")
+        elif policy.tls.mode == "required" and not self.secure:
+            self.reply(policy.words("tls_required"))
+        elif policy.auth.required and not session.user:
+            self.reply(policy.words("auth_required"))
+        elif isinstance(path := self._transaction.path(argument, "FROM:"), str):
+            self.reply(path)
+        elif policy.profile and self._carried >= (policy.profile.messages_per_connection or self._carried + 1):
+            self.reply(policy.words("too_many_messages"))
+            if policy.words("too_many_messages").startswith("421"):
+                raise Goodbye
+        else:
+            self._transaction.sender = path
+            try:
+                passed = await self._passes(Stage.MAIL)
+            finally:
+                self._transaction.sender = None
+            if not passed:
+                return
+            if refusal := self._transaction.refuse_mail(path):
+                self.reply(refusal)
+                return
+            self._transaction.sender = path
+            self.record.transcript.begin()
             self.reply("250 2.1.0 Ok")
 
-    def _path(self, argument: str, keyword: str, known: frozenset[str]) -> Path | str:
-        """The path that `argument` holds, or the reply that refuses it."""
-        try:
-            path = parse_path(argument, keyword)
-        except BadPath:
-            command, code = ("MAIL", "5.1.7") if keyword == "FROM:" else ("RCPT", "5.1.3")
-            return f"501 {code} Syntax: {command} {keyword}<address> [parameters]"
-        if path.parameters and not self._evidence.esmtp:
-            return "555 5.5.4 Parameters need EHLO"
-        if path.unknown(known) is not None:
-            return "555 5.5.4 Parameter not recognized"
-        return path
-
-    def _mail_refusal(self, path: Path) -> str | None:
-        size, body = path.parameter("SIZE"), path.parameter("BODY")
-        if size is not None and not (size.isascii() and size.isdigit() and len(size) <= 20):
-            return "501 5.5.4 SIZE takes a number"
-        if size is not None and int(size) > self.limits.message:
-            return f"552 5.3.4 Message is larger than {self.limits.message} octets"
-        if body is not None and body.upper() not in ("7BIT", "8BITMIME"):
-            return "501 5.5.4 BODY is 7BIT or 8BITMIME"
-        if path.parameter("SMTPUTF8") is not None and not self.service.smtputf8:
-            return "555 5.5.4 Parameter not recognized"
-        return None
-
     async def smtp_RCPT(self, argument: str) -> None:
-        if self._mail is None:
+        transaction = self._transaction
+        if transaction.sender is None:
             self.reply("503 5.5.1 Send MAIL first")
             return
-        path = self._path(argument, "TO:", _RCPT_PARAMETERS)
-        if isinstance(path, Path) and not path.address:
-            path = "501 5.1.3 A recipient needs an address"
-        if isinstance(path, Path) and len(self._recipients) >= self.limits.recipients:
-            reply = "452 4.5.3 Too many recipients"
-            self._refused.append(Refusal(path.address, 452, reply[4:]))
-            path = reply
+        path = transaction.path(argument, "TO:")
         if isinstance(path, str):
             self.reply(path)
-            return
-        self._recipients.append(path)
-        self.reply("250 2.1.5 Ok")
+        elif not await self._passes(Stage.RCPT, path.address):
+            transaction.refuse(path.address, self._refusal)
+        elif refusal := transaction.refuse_rcpt(path):
+            if path.address:
+                transaction.refuse(path.address, refusal)
+            self.reply(refusal)
+        else:
+            transaction.recipients.append(path)
+            self.reply("250 2.1.5 Ok")
 
     async def smtp_DATA(self, argument: str) -> None:
         if argument:
             self.reply("501 5.5.4 Syntax: DATA")
-        elif self._mail is None:
+        elif self._transaction.sender is None:
             self.reply("503 5.5.1 Send MAIL first")
-        elif not self._recipients:
+        elif not self._transaction.recipients:
             self.reply("554 5.5.1 No valid recipients")
         else:
-            self.expect_data(self.limits.message)
+            self.expect_data(self.limits.message, drop_after=self._cut)
+            self._cut = None
             self.reply("354 End data with <CR><LF>.<CR><LF>")
 
     async def receive(self, data: DataReader) -> None:
-        if data.too_large:
-            reply = f"552 5.3.4 Message is larger than {self.limits.message} octets"
-        else:
-            reply = await self._stored(data.message())
+        raw = data.message()
+        self.note(f"<{'more than ' * data.too_large}{self.limits.message if data.too_large else len(raw)} octets>", "C")
+        self._carried += 1
+        if await self._passes(Stage.MESSAGE):
+            reply = await self._judged(raw, too_large=data.too_large)
+            if self._then_drop:
+                self.drop("dropped by script")
+                raise Goodbye
+            self.reply(reply)
+        self._instead = None
+        self.record.transcript.end()
         self._forget()
-        self.reply(reply)
 
-    async def _stored(self, raw: bytes) -> str:
-        """Deliver, and the reply that says how it went. A client that leaves meanwhile stops nothing."""
-        assert self._mail is not None
-        envelope = Envelope(
-            reverse_path=self._mail.address,
-            recipients=tuple(path.address for path in self._recipients),
-            refused=tuple(self._refused),
-            parameters=self._mail.parameters,
-            recipient_parameters=tuple(path.parameters for path in self._recipients),
-        )
+    async def _judged(self, raw: bytes, *, too_large: bool) -> str:
+        """Deliver the message, if nothing speaks against it, and the reply."""
+        if too_large:
+            return self.policy.words("too_large", size=self.limits.message)
+        if refusal := self._transaction.refuse_data(raw):
+            return refusal
+        if not self.service.within_rate(self.policy):
+            return self.policy.words("rate_exceeded")
         message = Message(
             raw=raw,
-            envelope=envelope,
-            session=self._evidence,
+            envelope=self._transaction.envelope(),
+            session=replace(self.record.session, transcript=self.record.transcript.of_message()),
             mailbox=self.service.mailbox,
             received_at=datetime.now(UTC),
         )
@@ -214,15 +309,18 @@ class SMTPSession(SMTPConnection):
             future = self.service.deliver(message)
             if not future.done():
                 await asyncio.wrap_future(future, loop=self.loop)
-            return f"250 2.0.0 Ok: queued as {future.result()}"
+            id = future.result()
         except StoreFull as error:
             log.error("message refused: %s", error)
             return "452 4.3.1 Insufficient system storage"
         except Exception as error:
             log.error("message refused: %s", ascii(error))
             return "451 4.3.0 Message could not be stored"
+        self.record.messages.append(id)
+        return self.policy.words("accepted", id=id)
 
     async def smtp_RSET(self, argument: str) -> None:
+        self.record.transcript.end()
         self._forget()
         self.reply("250 2.0.0 Ok")
 
@@ -239,14 +337,33 @@ class SMTPSession(SMTPConnection):
         self.reply("502 5.5.1 EXPN is not implemented")
 
     async def smtp_HELP(self, argument: str) -> None:
-        self.reply("214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT")
+        self.reply(f"214 2.0.0 {' '.join(verb.decode() for verb in _COMMANDS)}")
 
     async def smtp_QUIT(self, argument: str) -> None:
-        self.reply("221 2.0.0 Bye")
+        self.record.end("quit")
+        self.reply(self.policy.words("goodbye"))
         raise Goodbye
 
 
-_COMMANDS = {
-    verb.encode(): getattr(SMTPSession, f"smtp_{verb}")
-    for verb in ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "EXPN", "HELP", "QUIT")
+def _is_domain(name: str) -> bool:
+    """Whether `name` may stand behind EHLO (RFC 5321 4.1.1.1): a domain or an address literal."""
+    literal = name.startswith("[") and name.endswith("]")
+    return literal or all(part and part.replace("-", "").isalnum() for part in name.split("."))
+
+
+# The stage a command is gated at; MAIL and RCPT gate themselves, once their address is known.
+_COMMANDS: dict[bytes, tuple[Stage | None, Any]] = {
+    b"EHLO": (Stage.EHLO, SMTPSession.smtp_EHLO),
+    b"HELO": (Stage.EHLO, SMTPSession.smtp_HELO),
+    b"STARTTLS": (Stage.STARTTLS, SMTPSession.smtp_STARTTLS),
+    b"AUTH": (Stage.AUTH, SMTPSession.smtp_AUTH),
+    b"MAIL": (Stage.MAIL, SMTPSession.smtp_MAIL),
+    b"RCPT": (Stage.RCPT, SMTPSession.smtp_RCPT),
+    b"DATA": (Stage.DATA, SMTPSession.smtp_DATA),
+    b"RSET": (None, SMTPSession.smtp_RSET),
+    b"NOOP": (None, SMTPSession.smtp_NOOP),
+    b"VRFY": (None, SMTPSession.smtp_VRFY),
+    b"EXPN": (None, SMTPSession.smtp_EXPN),
+    b"HELP": (None, SMTPSession.smtp_HELP),
+    b"QUIT": (Stage.QUIT, SMTPSession.smtp_QUIT),
 }

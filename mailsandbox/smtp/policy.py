@@ -1,0 +1,120 @@
+"""What one mailbox's server offers, asks for and says. Values only; the session acts on them.
+
+Made from the mailbox's own settings and, where a test asks for one, a provider's profile. A session keeps the policy it
+began with, so a change never reaches into a conversation.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from mailsandbox.profiles import Profile
+from mailsandbox.smtp.auth import Auth
+from mailsandbox.smtp.limits import Limits
+from mailsandbox.smtp.tls import TLS
+
+_EXTENSIONS = ("PIPELINING", "SIZE {size}", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "HELP")
+_REPLIES = {
+    "tls_required": "530 5.7.0 Must issue a STARTTLS command first",
+    "auth_required": "530 5.7.0 Authentication required",
+    "auth_failed": "535 5.7.8 Authentication credentials invalid",
+    "sender_unverified": "550 5.7.1 {address} is not a verified sender",
+    "too_large": "552 5.3.4 Message is larger than {size} octets",
+    "too_many_recipients": "452 4.5.3 Too many recipients",
+    "too_many_messages": "421 4.7.0 Too many messages on one connection, closing",
+    "rate_exceeded": "450 4.7.1 Too many messages, try again later",
+    "line_too_long": "554 5.6.0 A line is longer than {line} octets",
+    "too_many_connections": "421 4.7.0 Too many connections, try again later",
+    "accepted": "250 2.0.0 Ok: queued as {id}",
+    "goodbye": "221 2.0.0 Bye",
+}
+_ENHANCED = re.compile(r"^(\d{3}[ -])[245]\.\d{1,3}\.\d{1,3} ?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of one server. `verified` are the addresses and domains that may send where the profile asks."""
+
+    limits: Limits = field(default_factory=Limits)
+    tls: TLS = field(default_factory=TLS)
+    auth: Auth = field(default_factory=Auth)
+    name: str = "mailsandbox"
+    extensions: tuple[str, ...] = _EXTENSIONS
+    profile: Profile | None = None
+    verified: frozenset[str] | None = None
+
+    def following(self, profile: Profile, verified: Collection[str] | None = None) -> Self:
+        """This policy with whatever `profile` says in place of its own."""
+        limits = replace(
+            self.limits,
+            message=profile.message or self.limits.message,
+            recipients=profile.recipients or self.limits.recipients,
+            connections=profile.connections or self.limits.connections,
+        )
+        tls, auth = self.tls, self.auth
+        # A port that speaks TLS from the first octet, and users that were given, are the mailbox's own business.
+        if profile.starttls is not None and tls.mode != "implicit":
+            mode = {"off": "off", "offered": "starttls", "required": "required"}[profile.starttls]
+            tls = replace(tls, mode="both" if tls.mode == "both" and mode == "starttls" else mode)
+        if profile.mechanisms is not None:
+            auth = replace(
+                auth,
+                mechanisms=profile.mechanisms,
+                required=profile.auth_required,
+                before_tls=profile.auth_before_tls and tls.mode != "required",
+            )
+        return replace(
+            self,
+            limits=limits,
+            tls=tls,
+            auth=auth,
+            extensions=self.extensions if profile.extensions is None else profile.extensions,
+            profile=profile,
+            verified=None if verified is None else frozenset(name.lower() for name in verified),
+        )
+
+    @property
+    def helo_only(self) -> bool:
+        return self.profile is not None and self.profile.helo_only
+
+    @property
+    def strict(self) -> bool:
+        return self.profile is not None and self.profile.strict
+
+    @property
+    def banner(self) -> str:
+        banner = self.profile.banner if self.profile is not None else None
+        return f"220 {banner or f'{self.name} ESMTP'}"
+
+    def offers(self, extension: str) -> bool:
+        """Whether the answer to EHLO names `extension`."""
+        return any(keyword.partition(" ")[0] == extension for keyword in self.extensions)
+
+    def keywords(self, *, secure: bool) -> list[str]:
+        """The EHLO keywords for a connection that is `secure` by TLS or not."""
+        found = [keyword.replace("{size}", str(self.limits.message)) for keyword in self.extensions]
+        if self.tls.by_command and not secure:
+            found.insert(-1 if found[-1:] == ["HELP"] else len(found), "STARTTLS")
+        if self.auth.mechanisms and (secure or self.auth.before_tls):
+            found.insert(-1 if found[-1:] == ["HELP"] else len(found), f"AUTH {' '.join(self.auth.mechanisms)}")
+        return found
+
+    def words(self, situation: str, **values: object) -> str:
+        """The reply to `situation`, the provider's own where its profile has it."""
+        own = self.profile.replies.get(situation) if self.profile is not None else None
+        text = own or _REPLIES[situation]
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
+
+    def plain(self, reply: str) -> str:
+        """`reply` without enhanced status codes, for a server that does not announce them (RFC 2034 3)."""
+        return _ENHANCED.sub(r"\1", reply)
+
+    def may_send(self, address: str) -> bool:
+        """Whether `address` or its domain is verified; any is where nothing was said."""
+        if self.verified is None or not address:
+            return True
+        address = address.lower()
+        return address in self.verified or address.rpartition("@")[2] in self.verified
