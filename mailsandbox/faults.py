@@ -201,7 +201,7 @@ class FaultScript:
     def __init__(self, faults: Sequence[Fault] = ()) -> None:
         self._lock = threading.Lock()
         self._rules: tuple[Rule, ...] = ()
-        self._stages: frozenset[Stage] = frozenset()
+        self.stages: frozenset[Stage] = frozenset()  # those with a rule
         for fault in faults:
             self.add(fault)
 
@@ -210,7 +210,7 @@ class FaultScript:
         rule = Rule(fault, _dice=None if fault.seed is None else random.Random(fault.seed))
         with self._lock:
             self._rules = (*self._rules, rule)
-            self._stages |= {fault.stage}
+            self.stages |= {fault.stage}
         return rule
 
     @property
@@ -227,7 +227,7 @@ class FaultScript:
 
         Every rule counts what it matches, whether or not an earlier one acts.
         """
-        if stage not in self._stages:  # the common case, without the lock
+        if stage not in self.stages:  # the common case, without the lock
             return None
         action: Action | None = None
         with self._lock:

@@ -83,16 +83,20 @@ class SMTPConnection(SMTP):
         """Write one reply; several lines are separated by a newline, each complete with its code."""
         if self.transport is None or self.transport.is_closing():
             return
-        now = self.loop.time()
-        for line in text.split("\n"):
-            self.record.say(now, "S", line)
-        octets = (text.replace("\n", "\r\n") + "\r\n").encode("utf-8")
-        self.record.octets_out += len(octets)
+        record, now = self.record, self.loop.time()
+        if "\n" in text:
+            for line in text.split("\n"):
+                record.transcript.add(now, "S", line)
+            text = text.replace("\n", "\r\n")
+        else:
+            record.transcript.add(now, "S", text)
+        octets = f"{text}\r\n".encode()
+        record.octets_out += len(octets)
         self.transport.write(octets)
 
     def note(self, text: str, who: str = "*") -> None:
         """A line of the transcript."""
-        self.record.say(self.loop.time(), who, text)
+        self.record.transcript.add(self.loop.time(), who, text)
 
     def expect_data(self, limit: int, *, drop_after: int | None = None) -> None:
         """What comes next is a message, not a command; the connection drops after so many of its octets."""
@@ -141,7 +145,7 @@ class SMTPConnection(SMTP):
         self.secure = True
         tls = transport.get_extra_info("ssl_object")
         version, cipher = tls.version() or "TLS", (tls.cipher() or ("",))[0]
-        self.record.learn(tls=version, cipher=cipher)
+        self.record.tls, self.record.cipher = version, cipher
         self.note(f"TLS is up: {version}, {cipher}")
 
     async def break_tls(self) -> None:
@@ -180,17 +184,20 @@ class SMTPConnection(SMTP):
 
     def data_received(self, data: bytes) -> None:
         self.record.octets_in += len(data)
-        if self.octets_per_second is None:
-            self._take(data)
-        else:
+        if self.octets_per_second is not None:
             self._pause("rate")
-            self.loop.call_later(len(data) / self.octets_per_second, self._take, data)
-
-    def _take(self, data: bytes) -> None:
+            self.loop.call_later(len(data) / self.octets_per_second, self._late, data)
+            return
         now = self.loop.time()
         if not self._pending and self._incoming is None:
             self._since = now
         self._deadline = now + self.limits.idle
+        self._pending += data
+        self._advance()
+
+    def _late(self, data: bytes) -> None:
+        """Octets that a throttle held back."""
+        self._deadline = self.loop.time() + self.limits.idle
         self._pending += data
         self._resume("rate")
         self._advance()
@@ -246,7 +253,7 @@ class SMTPConnection(SMTP):
             self.loop.call_soon(self._advance)
         if len(self._pending) > _MOST_WAITING:
             self._pause("full")
-        else:
+        elif self._paused:
             self._resume("full")
 
     def _next(self) -> Coroutine[Any, Any, None] | None:

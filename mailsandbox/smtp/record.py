@@ -5,7 +5,8 @@ the session alone; a test reads snapshots.
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailsandbox.message import Session
@@ -15,27 +16,33 @@ _CURRENT = 2_500  # lines of one transaction
 _PAST = 500  # lines of earlier transactions
 
 
+Line = tuple[float, str, str]
+
+
 class Transcript:
-    """The lines of one conversation: its opening, the transaction under way, and the last of those before."""
+    """The lines of one conversation: its opening, the transaction under way, and the last of those before.
 
-    def __init__(self) -> None:
-        self._opening: list[str] = []
-        self._current: list[str] = []
-        self._past: deque[str] = deque(maxlen=_PAST)
+    They are kept as they come and spelt out when somebody looks, because every command adds some.
+    """
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._opening: list[Line] = []
+        self._current: list[Line] = []
+        self._past: deque[Line] = deque(maxlen=_PAST)
         self._left_out = 0
-        self._begun = False
+        self._room, self._most = self._opening, _OPENING
 
-    def add(self, seconds: float, who: str, text: str) -> None:
-        """One line: `seconds` since the connection came, "C", "S" or "*" for what is no line of either."""
-        room = self._current if self._begun else self._opening
-        if len(room) >= (_CURRENT if self._begun else _OPENING):
+    def add(self, now: float, who: str, text: str) -> None:
+        """One line: `who` is "C", "S", or "*" for what is no line of either."""
+        if len(self._room) < self._most:
+            self._room.append((now, who, text))
+        else:
             self._left_out += 1
-            return
-        room.append(f"{seconds:8.3f} {who}: {text}")
 
     def begin(self) -> None:
         """What comes now belongs to a transaction."""
-        self._begun = True
+        self._room, self._most = self._current, _CURRENT
 
     def end(self) -> None:
         """The transaction is over; its lines make room for the next."""
@@ -45,11 +52,16 @@ class Transcript:
 
     def of_message(self) -> str:
         """The opening and the transaction under way: the part that belongs to the message it carries."""
-        return "\n".join([*self._opening, *self._current])
+        return self._spelt([*self._opening, *self._current])
+
+    def _spelt(self, lines: Iterable[Line]) -> str:
+        started = self._started
+        return "\n".join([f"{now - started:8.3f} {who}: {text}" for now, who, text in lines])
 
     def __str__(self) -> str:
         gap = [f"         *: {self._left_out} lines left out"] if self._left_out else []
-        return "\n".join([*self._opening, *gap, *list(self._past), *self._current])
+        parts = [self._spelt(self._opening), *gap, self._spelt([*self._past, *self._current])]
+        return "\n".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -80,40 +92,41 @@ class Connection:
 
 
 class Record:
-    """A connection while it lives."""
+    """A connection while it lives: what is known of its client, and what happened."""
 
-    def __init__(self, number: int, id: str, peer: str, opened: float) -> None:
+    def __init__(self, number: int, id: str, started: float) -> None:
         self.number = number
-        self.session = Session(id=id, peer=peer)
-        self.transcript = Transcript()
+        self.id = id
+        self.peer = self.ehlo = self.tls = self.cipher = self.auth = self.user = ""
+        self.esmtp = False
+        self.transcript = Transcript(started)
         self.messages: list[int] = []
         self.octets_in = self.octets_out = 0
         self.outcome = "open"
-        self._opened = opened
         self._opened_at = datetime.now(UTC)
-
-    def say(self, now: float, who: str, text: str) -> None:
-        self.transcript.add(now - self._opened, who, text)
 
     def end(self, outcome: str) -> None:
         """How it ended; the first reason stays."""
         if self.outcome == "open":
             self.outcome = outcome
 
-    def learn(self, **facts: object) -> None:
-        """Something more about the session."""
-        self.session = replace(self.session, **facts)  # type: ignore[arg-type]
+    def session(self, transcript: str) -> Session:
+        """The session as it is now."""
+        return Session(
+            self.id, self.peer, self.ehlo, self.esmtp, self.tls, self.cipher, self.auth, self.user, transcript
+        )
 
     def shown(self) -> Connection:
         """The connection as it stands."""
+        transcript = str(self.transcript)
         return Connection(
-            session=self.session,
+            session=self.session(transcript),
             opened_at=self._opened_at,
             messages=tuple(self.messages),
             octets_in=self.octets_in,
             octets_out=self.octets_out,
             outcome=self.outcome,
-            transcript=str(self.transcript),
+            transcript=transcript,
         )
 
 

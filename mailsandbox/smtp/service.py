@@ -50,6 +50,10 @@ class Service:
             self.sessions.discard(session)
             self._ended.append(session.record)
 
+    def interferes(self, stage: Stage) -> bool:
+        """Whether a hold or the script may have something to say at `stage`."""
+        return stage in self.script.stages or bool(self.holds)
+
     def holding(self, stage: Stage) -> list[Hold]:
         """The holds at `stage`."""
         return [hold for hold in self.holds if hold.stage is stage]

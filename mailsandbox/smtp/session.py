@@ -8,7 +8,6 @@ put the text of exceptions into replies.
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +35,7 @@ class SMTPSession(SMTPExchange):
         super().__init__(policy.limits, loop)
         self.service = service
         self.policy = policy
-        self.record = Record(number, id, "", loop.time())
+        self.record = Record(number, id, loop.time())
         self._implicit_tls = tls
         self._enhanced = policy.offers("ENHANCEDSTATUSCODES")
         self._errors = policy.limits.errors
@@ -49,12 +48,12 @@ class SMTPSession(SMTPExchange):
 
     def _forget(self) -> None:
         """Back to the state before MAIL."""
-        self._transaction = Transaction(self.policy, esmtp=self.record.session.esmtp)
+        self._transaction = Transaction(self.policy, esmtp=self.record.esmtp)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.service.enter(self)
         host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
-        self.record.learn(peer=f"{host}:{port}")
+        self.record.peer = f"{host}:{port}"
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -95,7 +94,7 @@ class SMTPSession(SMTPExchange):
         except UnicodeDecodeError:
             self.reply("501 5.5.2 Command is not UTF-8")
             return
-        if stage is None or stage in (Stage.MAIL, Stage.RCPT) or await self._passes(stage):
+        if stage is None or not self.service.interferes(stage) or await self._passes(stage):
             await command(self, argument)
         self._instead = None
 
@@ -106,14 +105,17 @@ class SMTPSession(SMTPExchange):
             self.reply("421 4.7.0 Too many errors, closing")
             raise Goodbye
 
-    async def _passes(self, stage: Stage, recipient: str | None = None) -> bool:
+    async def _passes(self, stage: Stage, *, sender: str | None = None, recipient: str | None = None) -> bool:
         """Do what holds and the script want at `stage`; whether the command then goes on as usual."""
-        for hold in self.service.holding(stage) if self.service.holds else ():
+        if not self.service.interferes(stage):
+            return True
+        for hold in self.service.holding(stage):
             self.note(f"held at {stage}")
-            await hold.wait(self.record.session.peer)
+            await hold.wait(self.record.peer)
         transaction = self._transaction
         recipients = transaction.forward_paths if recipient is None else [recipient]
-        action = self.service.script.decide(stage, sender=transaction.reverse_path, recipients=recipients)
+        sender = transaction.reverse_path if sender is None else sender
+        action = self.service.script.decide(stage, sender=sender, recipients=recipients)
         if action is None:
             return True
         self.note(f"script: {action}")
@@ -165,7 +167,7 @@ class SMTPSession(SMTPExchange):
         self.reply(f"250 {self.policy.banner.split()[1]}")
 
     def _greeted(self, name: str, *, esmtp: bool) -> None:
-        self.record.learn(ehlo=name, esmtp=esmtp)
+        self.record.ehlo, self.record.esmtp = name, esmtp
         self._forget()
 
     async def smtp_STARTTLS(self, argument: str) -> None:
@@ -177,7 +179,8 @@ class SMTPSession(SMTPExchange):
             self.reply("502 5.5.1 STARTTLS is not offered")
         else:
             await self._secure(announce=True)
-            self.record.learn(ehlo="", esmtp=False, auth="", user="")
+            self.record.ehlo = self.record.auth = self.record.user = ""
+            self.record.esmtp = False
             self._forget()
 
     async def _secure(self, *, announce: bool = False) -> None:
@@ -192,10 +195,10 @@ class SMTPSession(SMTPExchange):
     async def smtp_AUTH(self, argument: str) -> None:
         mechanism, *rest = argument.split() or [""]
         mechanism = mechanism.upper()
-        auth, session = self.policy.auth, self.record.session
+        auth, record = self.policy.auth, self.record
         if not auth.mechanisms:
             self.reply("502 5.5.1 AUTH is not offered")
-        elif not session.esmtp or session.user or self._transaction.sender is not None:
+        elif not record.esmtp or record.user or self._transaction.sender is not None:
             self.reply("503 5.5.1 AUTH comes once, after EHLO and before MAIL")
         elif not self.secure and (self.policy.tls.mode == "required" or not auth.before_tls):
             self.reply(self.policy.words("tls_required"))
@@ -209,21 +212,21 @@ class SMTPSession(SMTPExchange):
     async def _log_in(self, mechanism: str, words: list[str]) -> None:
         result = await self.exchange(self.policy.auth, mechanism, words)
         if result.success:
-            self.record.learn(auth=mechanism, user=readable(bytes(result.auth_data or b"")))
+            self.record.auth, self.record.user = mechanism, readable(bytes(result.auth_data or b""))
             self.reply("235 2.7.0 Authentication successful")
         elif not result.handled:
             self.reply(self.policy.words("auth_failed"))
             self._misbehaved()
 
     async def smtp_MAIL(self, argument: str) -> None:
-        session, policy = self.record.session, self.policy
-        if not session.ehlo:
+        record, policy = self.record, self.policy
+        if not record.ehlo:
             self.reply("503 5.5.1 Send EHLO or HELO first")
         elif self._transaction.sender is not None:
             self.reply("503 5.5.1 MAIL was given already")
         elif policy.tls.mode == "required" and not self.secure:
             self.reply(policy.words("tls_required"))
-        elif policy.auth.required and not session.user:
+        elif policy.auth.required and not record.user:
             self.reply(policy.words("auth_required"))
         elif isinstance(path := self._transaction.path(argument, "FROM:"), str):
             self.reply(path)
@@ -232,12 +235,7 @@ class SMTPSession(SMTPExchange):
             if policy.words("too_many_messages").startswith("421"):
                 raise Goodbye
         else:
-            self._transaction.sender = path
-            try:
-                passed = await self._passes(Stage.MAIL)
-            finally:
-                self._transaction.sender = None
-            if not passed:
+            if not await self._passes(Stage.MAIL, sender=path.address):
                 return
             if refusal := self._transaction.refuse_mail(path):
                 self.reply(refusal)
@@ -254,7 +252,7 @@ class SMTPSession(SMTPExchange):
         path = transaction.path(argument, "TO:")
         if isinstance(path, str):
             self.reply(path)
-        elif not await self._passes(Stage.RCPT, path.address):
+        elif not await self._passes(Stage.RCPT, recipient=path.address):
             transaction.refuse(path.address, self._refusal)
         elif refusal := transaction.refuse_rcpt(path):
             if path.address:
@@ -301,7 +299,7 @@ class SMTPSession(SMTPExchange):
         message = Message(
             raw=raw,
             envelope=self._transaction.envelope(),
-            session=replace(self.record.session, transcript=self.record.transcript.of_message()),
+            session=self.record.session(self.record.transcript.of_message()),
             mailbox=self.service.mailbox,
             received_at=datetime.now(UTC),
         )
@@ -357,8 +355,8 @@ _COMMANDS: dict[bytes, tuple[Stage | None, Any]] = {
     b"HELO": (Stage.EHLO, SMTPSession.smtp_HELO),
     b"STARTTLS": (Stage.STARTTLS, SMTPSession.smtp_STARTTLS),
     b"AUTH": (Stage.AUTH, SMTPSession.smtp_AUTH),
-    b"MAIL": (Stage.MAIL, SMTPSession.smtp_MAIL),
-    b"RCPT": (Stage.RCPT, SMTPSession.smtp_RCPT),
+    b"MAIL": (None, SMTPSession.smtp_MAIL),
+    b"RCPT": (None, SMTPSession.smtp_RCPT),
     b"DATA": (Stage.DATA, SMTPSession.smtp_DATA),
     b"RSET": (None, SMTPSession.smtp_RSET),
     b"NOOP": (None, SMTPSession.smtp_NOOP),
