@@ -36,6 +36,10 @@ class StoreFull(StoreError):
     """The store has no room for a message (the SMTP reply is 452 4.3.1)."""
 
 
+class StoreBusy(StoreError):
+    """The store cannot be written now, because another program holds it."""
+
+
 class Closed(MailSandboxError):
     """Something was used after its lifetime ended."""
 

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from mailsandbox.clock import monotonic
-from mailsandbox.errors import Closed
+from mailsandbox.errors import Closed, StoreBusy
 from mailsandbox.message import Message, Summary
 from mailsandbox.store import Store
 
@@ -28,6 +28,7 @@ class Inbox:
         self._changed = threading.Condition()
         self._version = 0
         self._closed = False
+        self._gate = threading.Lock()  # nothing is queued behind the end
         self._work: SimpleQueue[tuple[Message, Future[int]] | Callable[[], None] | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
         if store.blocking:
@@ -39,12 +40,15 @@ class Inbox:
     def deliver(self, message: Message) -> Future[int]:
         """Keep `message`; the future has its id once it is committed and readers are told, or the StoreError."""
         future: Future[int] = Future()
-        if self._closed:
-            future.set_exception(Closed("the inbox is closed"))
-        elif self._writer is None:
-            self._commit([(message, future)])
-        else:
-            self._work.put((message, future))
+        future.set_running_or_notify_cancel()  # nobody can take it back
+        with self._gate:
+            if self._closed:
+                future.set_exception(Closed("the inbox is closed"))
+                return future
+            if self._writer is not None:
+                self._work.put((message, future))
+                return future
+        self._commit([(message, future)])
         return future
 
     def mark_read(self, ids: Sequence[int] | None, read: bool = True) -> None:
@@ -64,12 +68,13 @@ class Inbox:
             except Exception as error:
                 future.set_exception(error)
 
-        if self._closed:
-            raise Closed("the inbox is closed")
+        with self._gate:
+            if self._closed:
+                raise Closed("the inbox is closed")
+            if self._writer is not None:
+                self._work.put(work)
         if self._writer is None:
             work()
-        else:
-            self._work.put(work)
         result = future.result()
         self._tell()
         return result
@@ -101,8 +106,9 @@ class Inbox:
         try:
             ids = self._store.add([message for message, _ in group])
         except Exception as error:
-            if len(group) == 1:
-                group[0][1].set_exception(error)
+            if len(group) == 1 or isinstance(error, StoreBusy):
+                for _, future in group:
+                    future.set_exception(error)
             else:  # one bad message must not take its neighbours with it
                 for one in group:
                     self._commit([one])
@@ -180,16 +186,18 @@ class Inbox:
 
     def close(self) -> None:
         """Commit what waits, wake every waiter and close the store; harmless when called again."""
-        with self._changed:
+        with self._gate:
             if self._closed:
                 return
             self._closed = True
+            self._work.put(None)
+        with self._changed:
             self._changed.notify_all()
         if self._writer is not None:
-            self._work.put(None)
             self._writer.join()
         self._store.close()
 
     @property
-    def closed(self) -> bool:
-        return self._closed
+    def readable(self) -> bool:
+        """Whether its messages can still be read: a memory store's can, closed or not."""
+        return not (self._closed and self._store.blocking)

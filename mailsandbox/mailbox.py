@@ -41,7 +41,6 @@ class Mailbox(Sequence[CapturedMessage]):
         self._inbox = inbox
         self._listeners = listeners
         self._bindings: list[Binding] = []
-        self._seen: list[Message] = []
         # What came before this mailbox opened, in an earlier run over the same file, is not its mail.
         self._opened_at = inbox.newest()
 
@@ -89,10 +88,9 @@ class Mailbox(Sequence[CapturedMessage]):
     # Reading -----------------------------------------------------------------------------------------------------
 
     def _messages(self) -> list[Message]:
-        if self._inbox.closed:
-            return list(self._seen)
-        self._seen = self._inbox.messages_after(self._opened_at, self.name)
-        return list(self._seen)
+        if not self._inbox.readable:
+            raise Closed(f"mailbox {self.name!r} is closed, and its file with it; read mail before the sandbox closes")
+        return self._inbox.messages_after(self._opened_at, self.name)
 
     @property
     def now(self) -> tuple[CapturedMessage, ...]:
@@ -127,8 +125,11 @@ class Mailbox(Sequence[CapturedMessage]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        lines = [assertions.line(message) for message in self._messages()[-3:]]
-        return f"<Mailbox {self.name!r} {len(self._seen)} mail{'s' * (len(self._seen) != 1)}: {'; '.join(lines)}>"
+        if not self._inbox.readable:
+            return f"<Mailbox {self.name!r} closed>"
+        messages = self._messages()
+        lines = [assertions.line(message) for message in messages[-3:]]
+        return f"<Mailbox {self.name!r} {len(messages)} mail{'s' * (len(messages) != 1)}: {'; '.join(lines)}>"
 
     # Expecting ---------------------------------------------------------------------------------------------------
 
@@ -171,32 +172,27 @@ class Mailbox(Sequence[CapturedMessage]):
         self._expected("no mail", 0, 0, None, want)
 
     def clear(self) -> None:
-        """Forget every message here."""
+        """Forget every message here, and every connection that is over."""
         self._inbox.delete(mailbox=self.name)
+        self._service.forget()
 
     def _expected(
         self, expected: str, least: int, most: int | None, timeout: float | None, want: Want
     ) -> list[CapturedMessage]:
         __tracebackhide__ = True
         matcher = Matcher(want)
-        verdicts: dict[int, bool] = {}
-
-        def matching() -> list[Message]:
-            messages = self._messages()
-            for message in messages:
-                if message.id not in verdicts:
-                    verdicts[message.id] = matcher.matches(message)
-            return [message for message in messages if verdicts[message.id]]
+        messages = self._messages()
+        found = [message for message in messages if matcher.matches(message)]
 
         def enough() -> list[Message] | None:
-            found = matching()
+            fresh = self._inbox.messages_after(messages[-1].id if messages else self._opened_at, self.name)
+            messages.extend(fresh)
+            found.extend(message for message in fresh if matcher.matches(message))
             return found if len(found) >= least else None
 
         started = monotonic()
-        found = self._inbox.wait_for(enough, timeout or 0)
-        if found is None:
-            found = matching()
+        self._inbox.wait_for(enough, timeout or 0)
         if len(found) < least or (most is not None and len(found) > most):
             waited = monotonic() - started if timeout else None
-            raise AssertionError(assertions.failure(expected, matcher, found, self._messages(), waited))
+            raise AssertionError(assertions.failure(expected, matcher, found, messages, waited))
         return [CapturedMessage(message) for message in found]

@@ -1,4 +1,7 @@
-"""A mail in a terminal, in the words of the standard library's `smtpd.DebuggingServer`. Pure."""
+"""A mail in a terminal, in the words of the standard library's `smtpd.DebuggingServer`."""
+
+import os
+import sys
 
 from mailsandbox.message import Message
 
@@ -21,3 +24,12 @@ def debugging_text(message: Message) -> str:
         lines.append(repr(line))
     lines.append("------------ END MESSAGE ------------")
     return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    """Write a line at once, so that a pipe sees it before the client hears its 250."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        # Whoever read has gone. Nobody is left to print for, and the interpreter's own flush at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

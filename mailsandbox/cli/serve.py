@@ -67,15 +67,16 @@ def command(
 def _watch(inbox: Inbox, after: int, prints: bool, exit_after: int | None, stop: Event) -> None:
     """Print what arrives, and ask for the end when enough has."""
     left = exit_after
-    for fresh in inbox.follow(after, heartbeat=0.2):
-        for summary in fresh:
-            message = inbox.get(summary.id) if prints else None
-            if message is not None:
-                click.echo(printing.debugging_text(message))
-            if left is not None:
-                left -= 1
+    try:
+        for fresh in inbox.follow(after, heartbeat=0.2):
+            for summary in fresh:
+                message = inbox.get(summary.id) if prints else None
+                if message is not None:
+                    printing.say(printing.debugging_text(message))
+                left = None if left is None else left - 1
                 if left == 0:
-                    stop.set()
                     return
-        if stop.is_set():
-            return
+            if stop.is_set():
+                return
+    finally:
+        stop.set()

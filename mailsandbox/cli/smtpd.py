@@ -6,7 +6,6 @@ makes sense here: the others relayed mail to the world.
 
 import getopt
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -63,14 +62,14 @@ def run(arguments: Sequence[str]) -> int:
     """Serve until a signal comes; the exit code. Raises MailSandboxError for words that make no sense."""
     words = parse(arguments)
     if isinstance(words, str):
-        _print(words)
+        printing.say(words)
         return 0
     if words.debug:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(message)s")
     from mailsandbox.smtp import TLS, Auth, Authority, Limits, Policy, ServerThread, Service
 
     def deliver(message: Message) -> Future[int]:
-        _print(printing.debugging_text(message))
+        printing.say(printing.debugging_text(message))
         done: Future[int] = Future()
         done.set_result(0)
         return done
@@ -121,12 +120,3 @@ def parse(arguments: Sequence[str]) -> Words | str:
     except ValueError as error:
         raise BadWords(str(error)) from error
     return Words(host, port, int(size) if size else None, "u" in given, "d" in given)
-
-
-def _print(text: str) -> None:
-    """Write a line at once, so that a pipe sees it before the client hears its 250."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Whoever read has gone. Nobody is left to print for, and the interpreter's own flush at exit would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

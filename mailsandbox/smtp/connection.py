@@ -1,8 +1,9 @@
 """The octets of one connection: lines in, replies out, one command at a time.
 
 Owns framing, TLS, flow control, the clocks and the end. Knows no SMTP verb: a subclass says what a line or a message
-means. Each command is a coroutine, started where its octets arrive; most of them end without ever waiting, and only one
-that does wait costs a task. That is several times cheaper than a task that reads for the whole connection.
+means. Each command is a coroutine, started where its octets arrive; most of them end without ever waiting, and only
+one that does wait costs a task. That is several times cheaper than a task that reads for the whole connection. But
+until its first wait a command runs outside any task, where `asyncio.timeout` and its like do not work.
 """
 
 import asyncio
@@ -19,12 +20,14 @@ from aiosmtpd.smtp import SMTP
 
 from mailsandbox.smtp.data import DataReader
 from mailsandbox.smtp.limits import Limits
+from mailsandbox.smtp.line import LineReader
 from mailsandbox.smtp.record import Record
 
 log = logging.getLogger("mailsandbox.smtp")
 
 _MOST_WAITING = 256 * 1024  # octets taken in while a command is still at work; the rest waits in the client's socket
 _BURST = 200  # commands of one client before the others have their turn
+_LINGER = 2.0  # seconds for a client to take the last reply
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 _ALERT = b"\x15\x03\x01\x00\x02\x02\x28"  # TLS: fatal, handshake_failure (RFC 5246 7.2)
 _HANDSHAKE = 30.0  # seconds a client may take for TLS
@@ -50,9 +53,9 @@ class SMTPConnection(SMTP):
         self.transport = None
         self.secure = False
         self.octets_per_second: float | None = None
-        self._pending = bytearray()
-        self._searched = 0  # octets of `_pending` known to hold no line end
-        self._skipping = False  # inside a line that was over the limit
+        self._lines = LineReader()
+        self._out = bytearray()
+        self._advancing = self._scheduled = False
         self._incoming: DataReader | None = None
         self._drop_after: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -90,9 +93,26 @@ class SMTPConnection(SMTP):
             text = text.replace("\n", "\r\n")
         else:
             record.transcript.add(now, "S", text)
-        octets = f"{text}\r\n".encode()
-        record.octets_out += len(octets)
-        self.transport.write(octets)
+        self._out += f"{text}\r\n".encode()
+        if not self._advancing:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Replies of one turn go out together: a client that pipelines gets one segment, not hundreds."""
+        if self._out:
+            self.record.octets_out += len(self._out)
+            if self.transport is not None:
+                self.transport.write(bytes(self._out))
+            self._out.clear()
+
+    def _close(self) -> None:
+        """Close once the client has taken what was said, or after a moment without it."""
+        self._flush()
+        if self.transport is not None:
+            self.transport.close()
+            if self._clock is not None:
+                self._clock.cancel()
+            self._clock = self.loop.call_later(_LINGER, self.abort)
 
     def note(self, text: str, who: str = "*") -> None:
         """A line of the transcript."""
@@ -127,8 +147,7 @@ class SMTPConnection(SMTP):
         Raises Goodbye when the handshake fails.
         """
         assert self.transport is not None
-        self._pending.clear()
-        self._searched, self._skipping = 0, False
+        self._lines.clear()
         try:
             transport = await self.loop.start_tls(
                 self.transport, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE
@@ -150,13 +169,12 @@ class SMTPConnection(SMTP):
 
     async def break_tls(self) -> None:
         """Answer the client's hello with a fatal alert. Raises Goodbye."""
-        while not self._pending and not self._lost and not self._at_eof:
+        while not self._lines.pending and not self._lost and not self._at_eof:
             self._asking = self.loop.create_future()
             await self._asking
-        self._pending.clear()
+        self._lines.clear()
         self.record.end("TLS handshake failed")
-        if self.transport is not None:
-            self.transport.write(_ALERT)
+        self._out += _ALERT
         raise Goodbye
 
     def drop(self, outcome: str) -> None:
@@ -189,16 +207,16 @@ class SMTPConnection(SMTP):
             self.loop.call_later(len(data) / self.octets_per_second, self._late, data)
             return
         now = self.loop.time()
-        if not self._pending and self._incoming is None:
+        if not self._lines.pending and self._incoming is None:
             self._since = now
         self._deadline = now + self.limits.idle
-        self._pending += data
+        self._lines.pending += data
         self._advance()
 
     def _late(self, data: bytes) -> None:
         """Octets that a throttle held back."""
         self._deadline = self.loop.time() + self.limits.idle
-        self._pending += data
+        self._lines.pending += data
         self._resume("rate")
         self._advance()
 
@@ -235,26 +253,36 @@ class SMTPConnection(SMTP):
 
     def _advance(self) -> None:
         """Do whatever is complete, until a command has to wait or the client does not take its replies."""
-        if self._asking is not None and not self._asking.done() and self._pending:
+        if self._asking is not None and not self._asking.done() and self._lines.pending:
             self._asking.set_result(None)
+        if self._scheduled:
+            return
+        self._advancing = True
         for _ in range(_BURST):
             if self._task is not None or self._clogged or self.transport is None:
                 break
             if self.transport.is_closing():
-                self._pending.clear()
-                return
+                self._lines.clear()
+                break
             if (work := self._next()) is None:
                 if self._at_eof:
                     self.record.end("closed by client")
-                    self.transport.close()
+                    self._close()
                 break
             self._do(work)
         else:
-            self.loop.call_soon(self._advance)
-        if len(self._pending) > _MOST_WAITING:
+            self._scheduled = True
+            self.loop.call_soon(self._go_on)
+        self._advancing = False
+        self._flush()
+        if len(self._lines.pending) > _MOST_WAITING:
             self._pause("full")
         elif self._paused:
             self._resume("full")
+
+    def _go_on(self) -> None:
+        self._scheduled = False
+        self._advance()
 
     def _next(self) -> Coroutine[Any, Any, None] | None:
         """The work that the octets at hand ask for, if they are all of it."""
@@ -264,38 +292,29 @@ class SMTPConnection(SMTP):
         return None if line is None else self.obey(line)
 
     def _data(self, reader: DataReader) -> Coroutine[Any, Any, None] | None:
-        if not self._pending:
+        if not self._lines.pending:
             return None
+        octets = self._lines.take()
         if self._drop_after is not None:
-            self._drop_after -= len(self._pending)
+            self._drop_after -= len(octets)
             if self._drop_after <= 0:
                 self.note("dropped within the message")
                 self.drop("dropped by script")
                 return None
-        if (rest := reader.feed(bytes(self._pending))) is None:
-            self._pending.clear()
+        if (rest := reader.feed(octets)) is None:
             return None
-        self._pending[:] = rest
+        self._lines.pending += rest
         self._incoming = None
         return self.receive(reader)
 
     def _line(self, limit: int) -> bytes | None:
-        """The next line, without its end; lines over the limit are answered here and skipped."""
-        pending = self._pending
-        while (end := pending.find(b"\n", self._searched)) >= 0:
-            line = bytes(pending[:end]).removesuffix(b"\r")
-            del pending[: end + 1]
-            self._searched = 0
-            if not self._skipping and len(line) <= limit:
-                return line
-            self._skipping = False
-            self.note("a line that was too long", "C")
-            self.reply("500 5.5.2 Line too long")
-        if len(pending) > limit:
-            self._skipping = True
-            pending.clear()
-        self._searched = len(pending)
-        return None
+        """The next line; those over the limit are answered here."""
+        while True:
+            try:
+                return self._lines.next(limit)
+            except ValueError:
+                self.note("a line that was too long", "C")
+                self.reply("500 5.5.2 Line too long")
 
     def _pause(self, reason: str) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -336,20 +355,18 @@ class SMTPConnection(SMTP):
             log.error("a session failed", exc_info=error)
             self.reply("421 4.3.0 Internal error, closing")
         self.record.end("closed by server")
-        if self.transport is not None:
-            self.transport.close()
+        self._close()
 
     def _tick(self) -> None:
         """The clocks: one timer a connection, moved on when it rings too early."""
         now = self.loop.time()
         waiting = self._task is None or self._asking is not None
-        unfinished = bool(self._pending) or self._incoming is not None
+        unfinished = bool(self._lines.pending) or self._incoming is not None
         if waiting and (now >= self._deadline or (unfinished and now >= self._since + self.limits.slow)):
             idle = now >= self._deadline
             self.record.end("timed out")
             self.reply(f"421 4.4.2 {'Idle for too long' if idle else 'Too slow'}, closing")
-            if self.transport is not None:
-                self.transport.close()
+            self._close()
             return
         due = min(self._deadline, self._since + self.limits.slow) if unfinished else self._deadline
         self._clock = self.loop.call_at(max(due, now + min(1.0, self.limits.idle)), self._tick)

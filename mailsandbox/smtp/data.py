@@ -35,8 +35,8 @@ class DataReader:
         return None
 
     def message(self) -> bytes:
-        """The octets the client meant: every line's leading dot, which it doubled, removed once."""
-        kept = self._kept
+        """The octets the client meant: every line's leading dot, which it doubled, removed once. Gives them up."""
+        kept, self._kept = self._kept, bytearray()
         if b"\r\n." in kept:
             kept = kept.replace(b"\r\n.", b"\r\n")
         with memoryview(kept) as view:

@@ -7,6 +7,7 @@ began with, so a change never reaches into a conversation.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 from mailsandbox.profiles import Profile
@@ -82,23 +83,43 @@ class Policy:
     def strict(self) -> bool:
         return self.profile is not None and self.profile.strict
 
-    @property
+    # Worked out once for all connections: they are part of every conversation.
+
+    @cached_property
     def banner(self) -> str:
         banner = self.profile.banner if self.profile is not None else None
         return f"220 {banner or f'{self.name} ESMTP'}"
 
+    @cached_property
+    def host(self) -> str:
+        """The name the server gives itself."""
+        return self.banner.split()[1]
+
+    @cached_property
+    def _offered(self) -> frozenset[str]:
+        return frozenset(keyword.partition(" ")[0] for keyword in self.extensions)
+
     def offers(self, extension: str) -> bool:
         """Whether the answer to EHLO names `extension`."""
-        return any(keyword.partition(" ")[0] == extension for keyword in self.extensions)
+        return extension in self._offered
 
-    def keywords(self, *, secure: bool) -> list[str]:
-        """The EHLO keywords for a connection that is `secure` by TLS or not."""
+    @cached_property
+    def _greetings(self) -> dict[bool, str]:
+        return {secure: self._greeting(secure=secure) for secure in (False, True)}
+
+    def greeting(self, *, secure: bool) -> str:
+        """The reply to EHLO on a connection that is `secure` by TLS or not."""
+        return self._greetings[secure]
+
+    def _greeting(self, *, secure: bool) -> str:
         found = [keyword.replace("{size}", str(self.limits.message)) for keyword in self.extensions]
-        if self.tls.by_command and not secure:
-            found.insert(-1 if found[-1:] == ["HELP"] else len(found), "STARTTLS")
+        more = ["STARTTLS"] if self.tls.by_command and not secure else []
         if self.auth.mechanisms and (secure or self.auth.before_tls):
-            found.insert(-1 if found[-1:] == ["HELP"] else len(found), f"AUTH {' '.join(self.auth.mechanisms)}")
-        return found
+            more.append(f"AUTH {' '.join(self.auth.mechanisms)}")
+        last = found.index("HELP") if "HELP" in found else len(found)
+        lines = [self.host, *found[:last], *more, *found[last:]]
+        marks = ["-"] * (len(lines) - 1) + [" "]
+        return "\n".join(f"250{mark}{line}" for mark, line in zip(marks, lines, strict=True))
 
     def words(self, situation: str, **values: object) -> str:
         """The reply to `situation`, the provider's own where its profile has it."""

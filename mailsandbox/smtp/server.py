@@ -18,6 +18,7 @@ from mailsandbox.smtp.service import Service
 from mailsandbox.smtp.session import SMTPSession
 
 T = TypeVar("T")
+_GRACE = 0.1  # seconds
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -49,6 +50,10 @@ class Listener:
             return SMTPSession(self.service, number, f"{self._thread.run_id}-{number}", loop, tls=self._tls)
 
         self._server = await loop.create_server(session, sock=sock, backlog=1024)
+
+    @property
+    def listening(self) -> bool:
+        return self._server is not None or self._sock is not None
 
     async def _close(self) -> None:
         if self._server is not None:
@@ -130,6 +135,7 @@ class ServerThread:
             sock.close()
             raise
         self._ports.add(listener.port)
+        self._listeners = [one for one in self._listeners if one.listening or one.service.sessions]
         self._listeners.append(listener)
         return listener
 
@@ -145,6 +151,9 @@ class ServerThread:
             for sock in refused:
                 sock.close()
 
+    def _sessions(self) -> "list[SMTPSession]":
+        return [session for listener in self._listeners for session in list(listener.service.sessions)]
+
     def stop(self) -> None:
         """Close every listener and drop every connection; harmless when called again."""
         if self.stopped:
@@ -157,8 +166,12 @@ class ServerThread:
     async def _stop(self) -> None:
         for listener in self._listeners:
             await listener._close()
-            for session in list(listener.service.sessions):
-                session.abort()
+        # One that is about to hear its 250 or to say QUIT gets the moment it takes; one that only sits there does not.
+        deadline = self._loop.time() + _GRACE
+        while self._loop.time() < deadline and any(session.lively for session in self._sessions()):
+            await asyncio.sleep(_GRACE / 50)
+        for session in self._sessions():
+            session.abort()
         current = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not current]
         await asyncio.sleep(0)  # lets the dropped connections tell their sessions

@@ -50,6 +50,10 @@ class Service:
             self.sessions.discard(session)
             self._ended.append(session.record)
 
+    def forget(self) -> None:
+        """Let go of the evidence of connections that are over."""
+        self._ended.clear()
+
     def interferes(self, stage: Stage) -> bool:
         """Whether a hold or the script may have something to say at `stage`."""
         return stage in self.script.stages or bool(self.holds)

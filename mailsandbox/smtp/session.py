@@ -43,12 +43,18 @@ class SMTPSession(SMTPExchange):
         self._instead: str | None = None
         self._refusal = ""
         self._cut: int | None = None
-        self._break_tls = self._then_drop = False
+        self._break_tls = self._then_drop = self._storing = False
+        self._stored_at = float("-inf")
         self._forget()
 
     def _forget(self) -> None:
         """Back to the state before MAIL."""
         self._transaction = Transaction(self.policy, esmtp=self.record.esmtp)
+
+    @property
+    def lively(self) -> bool:
+        """Whether a message is being kept, or was within the last moment."""
+        return self._storing or self.loop.time() - self._stored_at < 0.05
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.service.enter(self)
@@ -155,16 +161,14 @@ class SMTPSession(SMTPExchange):
             self.reply("501 5.5.4 Syntax: EHLO hostname")
         else:
             self._greeted(argument, esmtp=True)
-            lines = [self.policy.banner.split()[1], *self.policy.keywords(secure=self.secure)]
-            marks = ["-"] * (len(lines) - 1) + [" "]
-            self.reply("\n".join(f"250{mark}{line}" for mark, line in zip(marks, lines, strict=True)))
+            self.reply(self.policy.greeting(secure=self.secure))
 
     async def smtp_HELO(self, argument: str) -> None:
         if not argument:
             self.reply("501 5.5.4 Syntax: HELO hostname")
             return
         self._greeted(argument, esmtp=False)
-        self.reply(f"250 {self.policy.banner.split()[1]}")
+        self.reply(f"250 {self.policy.host}")
 
     def _greeted(self, name: str, *, esmtp: bool) -> None:
         self.record.ehlo, self.record.esmtp = name, esmtp
@@ -303,6 +307,7 @@ class SMTPSession(SMTPExchange):
             mailbox=self.service.mailbox,
             received_at=datetime.now(UTC),
         )
+        self._storing = True
         try:
             future = self.service.deliver(message)
             if not future.done():
@@ -314,6 +319,9 @@ class SMTPSession(SMTPExchange):
         except Exception as error:
             log.error("message refused: %s", ascii(error))
             return "451 4.3.0 Message could not be stored"
+        finally:
+            self._storing = False
+            self._stored_at = self.loop.time()
         self.record.messages.append(id)
         return self.policy.words("accepted", id=id)
 

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Row
 
-from mailsandbox.errors import StoreError, StoreFull
+from mailsandbox.errors import Closed, StoreBusy, StoreError, StoreFull
 from mailsandbox.message import Envelope, Message, Session, Summary
 
 SCHEMA_VERSION = 1
@@ -53,6 +53,7 @@ _ADD_MESSAGES = (
     "INSERT INTO messages (id, mailbox, received_at, size, read, envelope, session) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _ADD_OCTETS = "INSERT INTO octets (id, raw) VALUES (?, ?)"
+_PATIENCE = 5.0  # seconds to wait for another program that is writing
 _ROWS = 100  # of 7 variables each
 # SQLite takes 32,766 variables in one statement, and older builds 999.
 _CHUNK = 500
@@ -82,7 +83,8 @@ class SQLStore:
     def __init__(self, where: str) -> None:
         url = _url(where)
         self.file = str(url.database)
-        self._engine = sa.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False})
+        self._closed = False
+        self._engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         try:
@@ -117,15 +119,28 @@ class SQLStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        self._check_open()
         with _errors(self.file), self._engine.connect() as connection:
             yield connection
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed(f"{self.file} is closed")
+
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, *, patient: bool = True) -> Iterator[Connection]:
+        """A write transaction; one that is not patient fails at once where another program is writing."""
+        self._check_open()
         with _errors(self.file):
             options = {"mailsandbox_write": True}
-            with self._engine.connect().execution_options(**options) as connection, connection.begin():
-                yield connection
+            with self._engine.connect().execution_options(**options) as connection:
+                driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+                driver.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000 * patient:.0f}")
+                try:
+                    with connection.begin():
+                        yield connection
+                finally:
+                    driver.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
     def add(self, messages: Sequence[Message]) -> list[int]:
         ids: list[int] = []
@@ -140,6 +155,7 @@ class SQLStore:
 
         Adding is what happens while a client waits: composing its statements anew costs several times the commit.
         """
+        self._check_open()
         with _errors(self.file), closing(self._engine.raw_connection()) as connection:
             cursor = cast(sqlite3.Cursor, connection.cursor())
             cursor.execute("BEGIN IMMEDIATE")
@@ -212,12 +228,12 @@ class SQLStore:
     def _keep(self, digests: dict[int, dict[str, Any]]) -> None:
         statement = _messages.update().where(_messages.c.id == sa.bindparam("key")).values(digest=sa.bindparam("fresh"))
         try:
-            with self._writing() as connection:
+            with self._writing(patient=False) as connection:
                 connection.execute(
                     statement, [{"key": id, "fresh": json.dumps(digest)} for id, digest in digests.items()]
                 )
         except StoreError:
-            pass  # a full disk must not stop anybody from reading; the digest is worked out again next time
+            pass  # neither a full disk nor a writer may stop a reader; the digest is worked out again next time
 
     def count(self, mailbox: str | None = None, *, unread: bool = False) -> int:
         query = sa.select(sa.func.count()).select_from(_messages).where(*_of(mailbox))
@@ -237,6 +253,7 @@ class SQLStore:
             return sum(connection.execute(statement.where(*where)).rowcount for where in _chunks(ids))
 
     def close(self) -> None:
+        self._closed = True
         self._engine.dispose()
 
 
@@ -324,6 +341,8 @@ def _errors(file: str) -> Iterator[None]:
         text = str(getattr(error, "orig", error))
         if "full" in text or "disk I/O error" in text:
             raise StoreFull(f"{file}: no room ({text})") from error
+        if "locked" in text:
+            raise StoreBusy(f"{file}: another program is writing to it ({text})") from error
         raise StoreError(f"{file}: {text}") from error
     except (sa.exc.SQLAlchemyError, UnicodeError, OverflowError) as error:
         raise StoreError(f"{file}: {error}") from error

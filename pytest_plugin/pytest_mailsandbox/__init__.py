@@ -42,9 +42,8 @@ def mailbox(request: pytest.FixtureRequest, mailsandbox: MailSandbox) -> Iterato
     box = mailsandbox.open(item.nodeid)
     item.stash[_MAILBOX] = box
     try:
-        if "app" in item.fixturenames:
-            for app in item.config.stash[_APPS].values():
-                box.bind(app)
+        for app in item.config.stash[_APPS].values():
+            box.bind(app)
         yield box
     finally:
         box.close()

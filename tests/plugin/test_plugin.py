@@ -130,3 +130,34 @@ def test_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester, monkeypatch
     )
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others may import what they like
     pytester.runpytest_subprocess("-p", "pytest_mailsandbox").assert_outcomes(passed=1)
+
+
+def test_an_app_that_is_asked_for_late(pytester: pytest.Pytester) -> None:
+    """A session's `app`, made for an earlier test and fetched by name in this one, sends here too."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from flask import Flask
+        from flask_mail import Mail
+
+        @pytest.fixture(scope="session")
+        def app():
+            app = Flask("app")
+            app.config.update(TESTING=True, MAIL_DEFAULT_SENDER="a@b.test")
+            app.mail = Mail(app)
+            return app
+        """
+    )
+    pytester.makepyfile(
+        """
+        def test_first(app):
+            pass
+
+        def test_second(mailbox, request):
+            app = request.getfixturevalue("app")
+            with app.app_context():
+                app.mail.send_message("hi", recipients=["c@d.test"], body="hi")
+            assert mailbox.one().subject == "hi"
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly").assert_outcomes(passed=2)

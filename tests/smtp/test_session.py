@@ -3,7 +3,6 @@
 import smtplib
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -11,64 +10,9 @@ from hypothesis import strategies as st
 
 from mailsandbox import Mailbox, MailSandbox
 from mailsandbox.errors import ListenError
-from mailsandbox.smtp import Limits
 from mailsandbox.smtp.data import DataReader
 from mailsandbox.smtp.path import BadPath, parse_path
-
-
-class Client:
-    """A raw SMTP client: what it sends is exactly what it is told."""
-
-    def __init__(self, box: Mailbox) -> None:
-        self.socket = socket.create_connection((box.host, box.port), timeout=10)
-        self.file = self.socket.makefile("rb")
-
-    def send(self, octets: bytes) -> None:
-        self.socket.sendall(octets)
-
-    def reply(self) -> str:
-        lines = []
-        while line := self.file.readline().decode():
-            assert line.endswith("\r\n")
-            assert line[:3].isdigit() and line[3] in " -"
-            lines.append(line.rstrip())
-            if line[3] == " ":
-                break
-        return "\n".join(lines)
-
-    def say(self, line: str) -> str:
-        self.send(line.encode() + b"\r\n")
-        return self.reply()
-
-    def close(self) -> None:
-        self.file.close()
-        self.socket.close()
-
-
-@pytest.fixture
-def sandbox() -> Iterator[MailSandbox]:
-    with MailSandbox(limits=Limits(message=10_000, recipients=3, idle=300)) as made:
-        yield made
-
-
-@pytest.fixture
-def box(sandbox: MailSandbox) -> Mailbox:
-    return sandbox.open("box")
-
-
-@pytest.fixture
-def client(box: Mailbox) -> Iterator[Client]:
-    made = Client(box)
-    assert made.reply().startswith("220 ")
-    made.say("EHLO client")
-    yield made
-    made.close()
-
-
-def start(client: Client) -> None:
-    assert client.say("MAIL FROM:<a@b.test>").startswith("250 2.1.0")
-    assert client.say("RCPT TO:<c@d.test>").startswith("250 2.1.5")
-    assert client.say("DATA").startswith("354 ")
+from tests.smtp.conftest import Client, start
 
 
 @pytest.mark.parametrize(
@@ -246,8 +190,8 @@ def test_data_reader_round_trip(pieces: list[bytes], size: int) -> None:
     raw = b"".join(pieces) + b"\r\n"
     wire = (b"\r\n" + raw).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\nNEXT"
     reader, rest = DataReader(1000), None
-    for start in range(0, len(wire), size):
-        block = wire[start : start + size]
+    for first in range(0, len(wire), size):
+        block = wire[first : start + size]
         if rest is not None:
             rest += block
         else:

@@ -1,0 +1,71 @@
+"""A raw client, and a server to talk to."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from mailsandbox import Mailbox, MailSandbox
+from mailsandbox.smtp import Limits
+
+
+class Client:
+    """A raw SMTP client: what it sends is exactly what it is told."""
+
+    def __init__(self, box: Mailbox, port: int | None = None) -> None:
+        self.socket = socket.create_connection((box.host, port or box.port), timeout=10)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, octets: bytes) -> None:
+        self.socket.sendall(octets)
+
+    def reply(self) -> str:
+        lines = []
+        while line := self.file.readline().decode():
+            assert line.endswith("\r\n")
+            assert line[:3].isdigit() and line[3] in " -"
+            lines.append(line.rstrip())
+            if line[3] == " ":
+                break
+        return "\n".join(lines)
+
+    def say(self, line: str) -> str:
+        self.send(line.encode() + b"\r\n")
+        return self.reply()
+
+    def start_tls(self, context: ssl.SSLContext, name: str = "localhost") -> None:
+        """Go on inside TLS."""
+        self.file.close()
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        self.file = self.socket.makefile("rb")
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
+
+
+def start(client: Client) -> None:
+    assert client.say("MAIL FROM:<a@b.test>").startswith("250 2.1.0")
+    assert client.say("RCPT TO:<c@d.test>").startswith("250 2.1.5")
+    assert client.say("DATA").startswith("354 ")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[MailSandbox]:
+    with MailSandbox(limits=Limits(message=10_000, recipients=3, idle=300)) as made:
+        yield made
+
+
+@pytest.fixture
+def box(sandbox: MailSandbox) -> Mailbox:
+    return sandbox.open("box")
+
+
+@pytest.fixture
+def client(box: Mailbox) -> Iterator[Client]:
+    made = Client(box)
+    assert made.reply().startswith("220 ")
+    made.say("EHLO client")
+    yield made
+    made.close()
