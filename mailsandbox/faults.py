@@ -148,6 +148,8 @@ def _check_action(stage: Stage, action: Action) -> None:
         case Reply(code, text):
             if not (isinstance(code, int) and 200 <= code <= 599):
                 raise BadFault(f"a reply code has three digits from 200 to 599 (RFC 5321 4.2.1), not {code!r}")
+            if code < 400 and stage in (Stage.STARTTLS, Stage.AUTH):
+                raise BadFault(f"{stage} cannot be answered positively by a script: the exchange itself has to follow")
             if "\r" in text or any(not line.isprintable() for line in text.split("\n")):
                 raise BadFault(f"a reply's text must be printable; give several lines separated by \\n, not {text!r}")
         case Drop(after_bytes) if after_bytes is not None:

@@ -47,9 +47,10 @@ class SMTPConnection(SMTP):
     transport: asyncio.Transport | None
     record: Record
 
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, *, implicit_tls: bool) -> None:
         self.loop = loop
         self.limits = limits
+        self.implicit_tls = implicit_tls
         self.transport = None
         self.secure = False
         self.octets_per_second: float | None = None
@@ -162,6 +163,7 @@ class SMTPConnection(SMTP):
             raise Goodbye
         self.transport = transport
         self.secure = True
+        self._paused.clear()
         tls = transport.get_extra_info("ssl_object")
         version, cipher = tls.version() or "TLS", (tls.cipher() or ("",))[0]
         self.record.tls, self.record.cipher = version, cipher
@@ -169,6 +171,7 @@ class SMTPConnection(SMTP):
 
     async def break_tls(self) -> None:
         """Answer the client's hello with a fatal alert. Raises Goodbye."""
+        self.resume("TLS")
         while not self._lines.pending and not self._lost and not self._at_eof:
             self._asking = self.loop.create_future()
             await self._asking
@@ -198,12 +201,19 @@ class SMTPConnection(SMTP):
         self._since = self.loop.time()
         self._deadline = self._since + self.limits.idle
         self._clock = self.loop.call_at(self._deadline, self._tick)
+        if self.implicit_tls:  # uvloop begins to read only after this call, and the hello is for the handshake
+            self.loop.call_soon(self._begin)
+        else:
+            self._do(self.greet())
+
+    def _begin(self) -> None:
+        self.pause("TLS")
         self._do(self.greet())
 
     def data_received(self, data: bytes) -> None:
         self.record.octets_in += len(data)
         if self.octets_per_second is not None:
-            self._pause("rate")
+            self.pause("rate")
             self.loop.call_later(len(data) / self.octets_per_second, self._late, data)
             return
         now = self.loop.time()
@@ -217,7 +227,7 @@ class SMTPConnection(SMTP):
         """Octets that a throttle held back."""
         self._deadline = self.loop.time() + self.limits.idle
         self._lines.pending += data
-        self._resume("rate")
+        self.resume("rate")
         self._advance()
 
     def eof_received(self) -> bool:
@@ -276,9 +286,9 @@ class SMTPConnection(SMTP):
         self._advancing = False
         self._flush()
         if len(self._lines.pending) > _MOST_WAITING:
-            self._pause("full")
+            self.pause("full")
         elif self._paused:
-            self._resume("full")
+            self.resume("full")
 
     def _go_on(self) -> None:
         self._scheduled = False
@@ -316,13 +326,13 @@ class SMTPConnection(SMTP):
                 self.note("a line that was too long", "C")
                 self.reply("500 5.5.2 Line too long")
 
-    def _pause(self, reason: str) -> None:
+    def pause(self, reason: str) -> None:
         if self.transport is not None and not self.transport.is_closing():
             if not self._paused:
                 self.transport.pause_reading()
             self._paused.add(reason)
 
-    def _resume(self, reason: str) -> None:
+    def resume(self, reason: str) -> None:
         if reason in self._paused:
             self._paused.discard(reason)
             if not self._paused and self.transport is not None and not self.transport.is_closing():

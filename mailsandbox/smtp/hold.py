@@ -10,6 +10,7 @@ import socket
 import sys
 import sysconfig
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -54,7 +55,8 @@ class Hold:
         with self._lock:
             waiting, self._waiting = self._waiting, set()
         for future in waiting:
-            future.get_loop().call_soon_threadsafe(_finish, future)
+            with suppress(RuntimeError):  # the server has stopped meanwhile, and nobody waits any more
+                future.get_loop().call_soon_threadsafe(_finish, future)
 
     async def wait(self, peer: str) -> None:
         """Hold the session with the client at `peer` (its address and port)."""

@@ -32,11 +32,10 @@ class SMTPSession(SMTPExchange):
 
     def __init__(self, service: Service, number: int, id: str, loop: asyncio.AbstractEventLoop, *, tls: bool) -> None:
         policy = service.policy
-        super().__init__(policy.limits, loop)
+        super().__init__(policy.limits, loop, implicit_tls=tls)
         self.service = service
         self.policy = policy
         self.record = Record(number, id, loop.time())
-        self._implicit_tls = tls
         self._enhanced = policy.offers("ENHANCEDSTATUSCODES")
         self._errors = policy.limits.errors
         self._carried = 0
@@ -79,7 +78,7 @@ class SMTPSession(SMTPExchange):
         if len(self.service.sessions) > self.limits.connections:
             self.reply(self.policy.words("too_many_connections"))
             raise Goodbye
-        if self._implicit_tls:
+        if self.implicit_tls:
             await self._passes(Stage.STARTTLS)
             await self._secure()
         if not await self._passes(Stage.CONNECT):
@@ -89,6 +88,8 @@ class SMTPSession(SMTPExchange):
     async def obey(self, line: bytes) -> None:
         verb, _, rest = line.partition(b" ")
         verb = verb.upper()
+        if verb == b"MAIL":
+            self.record.transcript.begin()
         self.note(readable(verb + b" ***" if verb == b"AUTH" and rest else line), "C")
         stage, command = _COMMANDS.get(verb, (None, None))
         if command is None:
@@ -245,7 +246,6 @@ class SMTPSession(SMTPExchange):
                 self.reply(refusal)
                 return
             self._transaction.sender = path
-            self.record.transcript.begin()
             self.reply("250 2.1.0 Ok")
 
     async def smtp_RCPT(self, argument: str) -> None:

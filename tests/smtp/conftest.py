@@ -25,7 +25,7 @@ class Client:
         while line := self.file.readline().decode():
             assert line.endswith("\r\n")
             assert line[:3].isdigit() and line[3] in " -"
-            lines.append(line.rstrip())
+            lines.append(line.removesuffix("\r\n"))
             if line[3] == " ":
                 break
         return "\n".join(lines)

@@ -191,7 +191,7 @@ def test_data_reader_round_trip(pieces: list[bytes], size: int) -> None:
     wire = (b"\r\n" + raw).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\nNEXT"
     reader, rest = DataReader(1000), None
     for first in range(0, len(wire), size):
-        block = wire[first : start + size]
+        block = wire[first : first + size]
         if rest is not None:
             rest += block
         else:
