@@ -28,9 +28,9 @@ log = logging.getLogger("mailsandbox.smtp")
 _MOST_WAITING = 256 * 1024  # octets taken in while a command is still at work; the rest waits in the client's socket
 _BURST = 200  # commands of one client before the others have their turn
 _LINGER = 2.0  # seconds for a client to take the last reply
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
-_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"  # TLS: fatal, handshake_failure (RFC 5246 7.2)
-_HANDSHAKE = 30.0  # seconds a client may take for TLS
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
+ALERT = b"\x15\x03\x01\x00\x02\x02\x28"  # TLS: fatal, handshake_failure (RFC 5246 7.2)
+HANDSHAKE_TIMEOUT = 30.0  # seconds a client may take for TLS
 
 
 class Goodbye(Exception):
@@ -47,10 +47,9 @@ class SMTPConnection(SMTP):
     transport: asyncio.Transport | None
     record: Record
 
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, *, implicit_tls: bool) -> None:
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.limits = limits
-        self.implicit_tls = implicit_tls
         self.transport = None
         self.secure = False
         self.octets_per_second: float | None = None
@@ -151,33 +150,38 @@ class SMTPConnection(SMTP):
         self._lines.clear()
         try:
             transport = await self.loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE
+                self.transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_TIMEOUT
             )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            reason = getattr(error, "reason", None) or type(error).__name__
-            self.note(f"TLS handshake failed: {reason}")
-            self.record.end("TLS handshake failed")
+            self.handshake_failed(error)
             self.connection_lost(None)
             raise Goodbye from error
         if transport is None or self._lost:
             raise Goodbye
         self.transport = transport
+        self._secured()
+
+    def handshake_failed(self, error: Exception) -> None:
+        """Say why in the evidence: on the wire there is nobody to say it to."""
+        self.note(f"TLS handshake failed: {getattr(error, 'reason', None) or type(error).__name__}")
+        self.record.end("TLS handshake failed")
+
+    def _secured(self) -> None:
+        assert self.transport is not None
         self.secure = True
-        self._paused.clear()
-        tls = transport.get_extra_info("ssl_object")
+        tls = self.transport.get_extra_info("ssl_object")
         version, cipher = tls.version() or "TLS", (tls.cipher() or ("",))[0]
         self.record.tls, self.record.cipher = version, cipher
         self.note(f"TLS is up: {version}, {cipher}")
 
     async def break_tls(self) -> None:
         """Answer the client's hello with a fatal alert. Raises Goodbye."""
-        self.resume("TLS")
         while not self._lines.pending and not self._lost and not self._at_eof:
             self._asking = self.loop.create_future()
             await self._asking
         self._lines.clear()
         self.record.end("TLS handshake failed")
-        self._out += _ALERT
+        self._out += ALERT
         raise Goodbye
 
     def drop(self, outcome: str) -> None:
@@ -185,7 +189,7 @@ class SMTPConnection(SMTP):
         self.record.end(outcome)
         if self.transport is not None:
             if (sock := self.transport.get_extra_info("socket")) is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.transport.abort()
 
     def abort(self) -> None:
@@ -201,13 +205,8 @@ class SMTPConnection(SMTP):
         self._since = self.loop.time()
         self._deadline = self._since + self.limits.idle
         self._clock = self.loop.call_at(self._deadline, self._tick)
-        if self.implicit_tls:  # uvloop begins to read only after this call, and the hello is for the handshake
-            self.loop.call_soon(self._begin)
-        else:
-            self._do(self.greet())
-
-    def _begin(self) -> None:
-        self.pause("TLS")
+        if transport.get_extra_info("ssl_object") is not None:
+            self._secured()
         self._do(self.greet())
 
     def data_received(self, data: bytes) -> None:

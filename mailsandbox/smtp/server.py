@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from mailsandbox.errors import Closed
 from mailsandbox.listen import bind
+from mailsandbox.smtp.handshake import TLSServer
 from mailsandbox.smtp.service import Service
 from mailsandbox.smtp.session import SMTPSession
 
@@ -40,16 +41,19 @@ class Listener:
         self._thread = thread
         self._sock: socket.socket | None = None  # bound and not listening, while connections are refused
         self._tls = tls
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | TLSServer | None = None
 
     async def _open(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
 
         def session() -> SMTPSession:
             number = next(self._thread.numbers)
-            return SMTPSession(self.service, number, f"{self._thread.run_id}-{number}", loop, tls=self._tls)
+            return SMTPSession(self.service, number, f"{self._thread.run_id}-{number}", loop)
 
-        self._server = await loop.create_server(session, sock=sock, backlog=1024)
+        if self._tls:
+            self._server = TLSServer(sock, session)
+        else:
+            self._server = await loop.create_server(session, sock=sock, backlog=1024)
 
     @property
     def listening(self) -> bool:

@@ -30,9 +30,9 @@ _NOT_SMTP = frozenset([b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"DELETE", 
 class SMTPSession(SMTPExchange):
     """The server's side of one conversation."""
 
-    def __init__(self, service: Service, number: int, id: str, loop: asyncio.AbstractEventLoop, *, tls: bool) -> None:
+    def __init__(self, service: Service, number: int, id: str, loop: asyncio.AbstractEventLoop) -> None:
         policy = service.policy
-        super().__init__(policy.limits, loop, implicit_tls=tls)
+        super().__init__(policy.limits, loop)
         self.service = service
         self.policy = policy
         self.record = Record(number, id, loop.time())
@@ -55,10 +55,14 @@ class SMTPSession(SMTPExchange):
         """Whether a message is being kept, or was within the last moment."""
         return self._storing or self.loop.time() - self._stored_at < 0.05
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def knock(self, peer: str) -> None:
+        """Somebody at `peer` (address and port) has connected."""
         self.service.enter(self)
+        self.record.peer = peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
-        self.record.peer = f"{host}:{port}"
+        self.knock(f"{host}:{port}")
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -78,9 +82,6 @@ class SMTPSession(SMTPExchange):
         if len(self.service.sessions) > self.limits.connections:
             self.reply(self.policy.words("too_many_connections"))
             raise Goodbye
-        if self.implicit_tls:
-            await self._passes(Stage.STARTTLS)
-            await self._secure()
         if not await self._passes(Stage.CONNECT):
             raise Goodbye
         self.reply(self.policy.banner)
@@ -183,15 +184,14 @@ class SMTPSession(SMTPExchange):
         elif not self.policy.tls.by_command:
             self.reply("502 5.5.1 STARTTLS is not offered")
         else:
-            await self._secure(announce=True)
+            await self._secure()
             self.record.ehlo = self.record.auth = self.record.user = ""
             self.record.esmtp = False
             self._forget()
 
-    async def _secure(self, *, announce: bool = False) -> None:
+    async def _secure(self) -> None:
         context = await self.loop.run_in_executor(None, self.service.context, self.policy)
-        if announce:
-            self.reply("220 2.0.0 Ready to start TLS")
+        self.reply("220 2.0.0 Ready to start TLS")
         if self._break_tls:
             self._break_tls = False
             await self.break_tls()
