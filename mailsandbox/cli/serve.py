@@ -7,10 +7,13 @@ from threading import Event, Thread
 
 import click
 
+from mailsandbox import profiles
 from mailsandbox.cli import printing, shutdown
 from mailsandbox.cli.address import HostPort, is_loopback, spell
 from mailsandbox.inbox import Inbox
 from mailsandbox.sandbox import MailSandbox
+from mailsandbox.smtp import TLS
+from mailsandbox.smtp.tls import MODES
 
 
 @click.command("serve", context_settings={"auto_envvar_prefix": "MAILSANDBOX"})
@@ -20,6 +23,12 @@ from mailsandbox.sandbox import MailSandbox
 @click.option(
     "--print", "prints", is_flag=True, envvar="MAILSANDBOX_PRINT", help="Print each mail, as smtpd.DebuggingServer did."
 )
+@click.option("-v", "--verbose", is_flag=True, help="Print the SMTP conversation of each mail, too.")
+@click.option("--tls", type=click.Choice(MODES), help="TLS: starttls (offered; the default), required, ...")
+@click.option("--tls-smtp", type=HostPort(), help="With --tls both: where to take mail with implicit TLS.")
+@click.option("--cert", nargs=2, metavar="CHAIN KEY", help="The certificate to show, in two PEM files.")
+@click.option("--auth", "logins", metavar="USER:PASSWORD", multiple=True, help="Who may send; again for more.")
+@click.option("--profile", type=click.Choice(profiles.NAMES), help="Behave as this provider's server.")
 @click.option("--no-viewer", is_flag=True, help="Take mail only.")
 @click.option("--exit-after", type=click.IntRange(min=1), metavar="N", help="Stop after N messages.")
 def command(
@@ -27,6 +36,12 @@ def command(
     http: tuple[str, int],
     store: str | None,
     prints: bool,
+    verbose: bool,
+    tls: str | None,
+    tls_smtp: tuple[str, int] | None,
+    cert: tuple[str, str] | None,
+    logins: tuple[str, ...],
+    profile: str | None,
     no_viewer: bool,
     exit_after: int | None,
 ) -> None:
@@ -41,9 +56,18 @@ def command(
             store = str(Path(folder) / "mail.db")
         sandbox = stack.enter_context(MailSandbox(store, host=smtp[0]))
         watched = sandbox.inbox.newest()
-        box = sandbox.open("default", port=smtp[1])
+        box = sandbox.open(
+            "default",
+            port=smtp[1],
+            tls=TLS(tls or "starttls", files=cert),
+            auth=_users(logins) or None,
+            profile=profile,
+            tls_port=tls_smtp[1] if tls_smtp else 0,
+        )
         hosts = [box.host]
         lines = [f"smtp {'smtp://' + spell(box.host, box.port)}"]
+        if box.tls_port is not None:
+            lines.append(f"smtps smtps://{spell(box.host, box.tls_port)}")
         if not no_viewer:
             from mailsandbox_viewer import ViewerServer, create_app
 
@@ -56,22 +80,36 @@ def command(
                 click.echo(f"mailsandbox: warning: {host} lets other machines send and read mail here", err=True)
         for line in lines:
             click.echo(line)
-        if prints or exit_after:
-            watcher = Thread(target=_watch, args=(sandbox.inbox, watched, prints, exit_after, stop), name="watcher")
+        if prints or verbose or exit_after:
+            arguments = (sandbox.inbox, watched, prints, verbose, exit_after, stop)
+            watcher = Thread(target=_watch, args=arguments, name="watcher")
             watcher.start()
             stack.callback(watcher.join)
             stack.callback(stop.set)
         shutdown.wait(stop)
 
 
-def _watch(inbox: Inbox, after: int, prints: bool, exit_after: int | None, stop: Event) -> None:
+def _users(logins: tuple[str, ...]) -> dict[str, str]:
+    """The users and passwords of --auth."""
+    users = {}
+    for login in logins:
+        user, colon, password = login.partition(":")
+        if not (user and colon):
+            raise click.BadParameter("give USER:PASSWORD", param_hint="--auth")
+        users[user] = password
+    return users
+
+
+def _watch(inbox: Inbox, after: int, prints: bool, verbose: bool, exit_after: int | None, stop: Event) -> None:
     """Print what arrives, and ask for the end when enough has."""
     left = exit_after
     try:
         for fresh in inbox.follow(after, heartbeat=0.2):
             for summary in fresh:
-                message = inbox.get(summary.id) if prints else None
-                if message is not None:
+                message = inbox.get(summary.id) if prints or verbose else None
+                if message is not None and verbose:
+                    printing.say(message.session.transcript)
+                if message is not None and prints:
                     printing.say(printing.debugging_text(message))
                 left = None if left is None else left - 1
                 if left == 0:

@@ -96,6 +96,8 @@ def pytest_runtest_makereport(
     box = item.stash.get(_MAILBOX, None)
     if box is not None and report.when == "call" and report.failed:
         report.sections.append(("Captured mail", _section(box)))
+        if transcript := box.smtp.transcript:
+            report.sections.append(("SMTP conversations", transcript))
     return report
 
 

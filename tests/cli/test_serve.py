@@ -154,3 +154,39 @@ def test_many_browsers_at_once() -> None:
         _, errors = process.communicate(timeout=10)
     assert len(pages) == 120
     assert errors == ""
+
+
+def test_tls_auth_profile_and_conversations(tmp_path: Path) -> None:
+    """A provider's server from the command line, with the conversation of each mail printed and no password in it."""
+    options = ["--smtp", "127.0.0.1:0", "--no-viewer", "--profile", "gmail", "--auth", "ann:s3cret", "-v"]
+    with serving(*options, "--exit-after", "1") as (process, addresses):
+        host, _, port = addresses["smtp"].removeprefix("smtp://").rpartition(":")
+        with smtplib.SMTP(host, int(port), timeout=20) as client:
+            with pytest.raises(smtplib.SMTPSenderRefused, match="STARTTLS"):
+                client.sendmail("a@b.test", ["c@d.test"], "x")
+            client.starttls()
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                client.login("ann", "wrong")
+            client.login("ann", "s3cret")
+            client.sendmail("a@b.test", ["c@d.test"], "x")
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert "C: AUTH ***" in output and "TLSv1" in output
+    assert "s3cret" not in output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--profile", "gmial"], "gmail"),
+        (["--tls", "ssl"], "starttls"),
+        (["--auth", "ann"], "USER:PASSWORD"),
+        (["--cert", "no.pem", "no.key"], "cannot use the certificate no.pem"),
+    ],
+)
+def test_settings_that_do_not_exist(words: list[str], said: str) -> None:
+    """Exit code 2, and what would be right."""
+    done = subprocess.run([*RUN, "serve", *FREE, *words], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,8 +1,10 @@
 """A raw client, and a server to talk to."""
 
+import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +71,19 @@ def client(box: Mailbox) -> Iterator[Client]:
     made.say("EHLO client")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A folder in which Node.js finds a package of the npm registry; a skip where it cannot be had."""
+
+    def folder(package: str) -> Path:
+        found = os.environ.get("MAILSANDBOX_NODE_MODULES")
+        if found and (Path(found) / "node_modules" / package).exists():
+            return Path(found)
+        reason = f"the npm package {package} is not in $MAILSANDBOX_NODE_MODULES"
+        if os.environ.get("MAILSANDBOX_TEST_ALL"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return folder

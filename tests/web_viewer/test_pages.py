@@ -39,7 +39,7 @@ def test_a_message_page_shows_the_envelope_and_marks_it_read(client: FlaskClient
     assert 'class="mail unread"' not in client.get("/").text
 
 
-@pytest.mark.parametrize("view", ["text", "headers", "source", "envelope", "html"])
+@pytest.mark.parametrize("view", ["text", "headers", "source", "envelope", "transcript", "html"])
 def test_what_a_mail_says_is_text_in_every_view(client: FlaskClient, send: Send, view: str) -> None:
     send(Subject="<script>alert(1)</script>", From='"<img src=x>" <a@example.org>')
     for path in (f"/message/1?view={view}", "/", "/rows?after=0"):

@@ -18,7 +18,14 @@ from mailsandbox_viewer.viewer import current, message_or_404, number
 blueprint = Blueprint("pages", __name__)
 
 PAGE = 50
-VIEWS = {"html": "HTML", "text": "Text", "headers": "Headers", "envelope": "Envelope", "source": "Source"}
+VIEWS = {
+    "html": "HTML",
+    "text": "Text",
+    "headers": "Headers",
+    "envelope": "Envelope",
+    "transcript": "SMTP",
+    "source": "Source",
+}
 # A page with more than this makes a browser slow; the download is complete.
 _SOURCE_LIMIT = 400_000
 
