@@ -45,11 +45,12 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_first_example_runs(pytester: pytest.Pytester) -> None:
+def test_the_examples_run(pytester: pytest.Pytester) -> None:
     """As printed, in a project with an `app` and a `client`."""
+    examples = blocks(README, "python")
     pytester.makeconftest(SHOP)
-    pytester.makepyfile(test_readme="\n\n".join(blocks(README, "python")))
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.makepyfile(test_readme="\n\n".join(["import smtplib, pytest", *examples]))
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=len(examples))
 
 
 def test_the_failure_text_is_real(pytester: pytest.Pytester) -> None:
