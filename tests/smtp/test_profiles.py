@@ -37,7 +37,7 @@ def test_every_figure_cites_its_source(name: str) -> None:
         if is_comment:
             comment = f"{comment}{line}" if was_comment else line
         elif re.match(r"\w+ = ", line):
-            assert "https://" in comment or "same " in comment or whole.startswith("# Every value: https://"), line
+            assert "://" in comment or "same " in comment or whole.startswith("# Every value: https://"), line
         was_comment = is_comment
     assert profiles.load(name).title == tomllib.loads(text)["title"]
 
