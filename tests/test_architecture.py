@@ -14,7 +14,7 @@ PACKAGES = {
 ROWS = [
     ["errors", "clock", "html"],
     ["faults", "profiles", "extract", "listen"],
-    ["message"],
+    ["message", "strategies"],
     ["matching"],
     ["assertions", "store"],
     ["inbox"],
@@ -37,6 +37,7 @@ OWNERS = {
     "click": {"cli", "microblog"},
     "flask": {"flask.binding", "flask", "microblog", "mailsandbox_viewer", "cli"},
     "flask_mail": {"microblog"},
+    "hypothesis": {"strategies"},
     "pytest": {"pytest_mailsandbox"},
 }
 

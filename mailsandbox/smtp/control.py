@@ -57,6 +57,10 @@ class Control:
     def _add(self, stage: str | Stage, action: Action, when: Occasion) -> Rule:
         return self.script.add(Fault(Stage.named(stage), action, **when))
 
+    def add(self, fault: Fault) -> Rule:
+        """Append a fault made elsewhere, by a Hypothesis strategy for one."""
+        return self.script.add(fault)
+
     def reply(self, stage: str, code: int, text: str, **when: Unpack[Occasion]) -> Rule:
         """Answer `code` and `text` (lines separated by newlines) at `stage`.
 

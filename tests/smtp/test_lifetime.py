@@ -168,3 +168,60 @@ def test_a_command_line_of_just_the_limit(box: Mailbox) -> None:
             client.send(part)
         assert client.reply().startswith("250 ")
     client.close()
+
+
+def test_starting_and_stopping_a_hundred_times() -> None:
+    """Threads and descriptors are as before."""
+
+    def once() -> None:
+        with MailSandbox() as sandbox:
+            box = sandbox.open("box", tls="both")
+            send(box)
+            assert len(box) == 1
+
+    once()
+    before = threading.active_count(), descriptors()
+    for _ in range(100):
+        once()
+    assert (threading.active_count(), descriptors()) == before
+
+
+def descriptors() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+def test_nobody_asks_the_resolver_for_our_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow name server does not delay a banner."""
+
+    def fail(*_: object) -> str:
+        raise AssertionError("the resolver was asked")
+
+    monkeypatch.setattr(socket, "getfqdn", fail)
+    monkeypatch.setattr(socket, "gethostbyaddr", fail)
+    with MailSandbox() as sandbox:
+        client = Client(sandbox.open("box"))
+        assert client.reply().startswith("220 ")
+        client.close()
+
+
+def test_what_we_use_of_aiosmtpd_is_there() -> None:
+    """Its private names can go with any release; this is where we learn of it."""
+    from aiosmtpd import smtp
+
+    from mailsandbox.smtp.exchange import AIOSMTPD_PRIVATE
+
+    for name in (*AIOSMTPD_PRIVATE, "auth_PLAIN", "auth_LOGIN", "challenge_auth", "push"):
+        assert callable(getattr(smtp.SMTP, name))
+
+
+def test_ipv6() -> None:
+    """The other loopback."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with MailSandbox(host="::1") as sandbox:
+        box = sandbox.open("box")
+        send(box)
+        assert box.one().session.peer.startswith("::1:")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mailsandbox import Mailbox, MailSandbox
 from mailsandbox.errors import ListenError
+from mailsandbox.smtp import Limits
 from mailsandbox.smtp.data import DataReader
 from mailsandbox.smtp.path import BadPath, parse_path
 from tests.smtp.conftest import Client, start
@@ -28,7 +29,25 @@ def test_raw_equals_what_was_sent(client: Client, box: Mailbox, raw: bytes) -> N
     assert box.one().raw == raw + b"\r\n"
 
 
-@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\r\n.\r\r\n"])
+BAD_ENDS = [
+    b"\n.\n",
+    b"\n.\r\n",
+    b"\r\n.\n",
+    b"\r.\r",
+    b"\r\n.\r",
+    b"\r.\r\n",
+    b"\r\n.\r\r\n",
+    b"\r\n\x00.\r\n",
+    b"\r\n.\x00\r\n",
+    b"\r\x00\n.\r\n",
+    b"\r\n.\r\x00\n",
+    b"\n\r.\r\n",
+    b"\r\n. \r\n",
+    b"\x85.\x85",
+]
+
+
+@pytest.mark.parametrize("end", BAD_ENDS)
 def test_only_crlf_dot_crlf_ends_data(client: Client, box: Mailbox, end: bytes) -> None:
     """No other terminator, so none can smuggle a second message in."""
     start(client)
@@ -47,6 +66,103 @@ def test_the_end_is_found_octet_by_octet(client: Client, box: Mailbox) -> None:
         client.send(bytes([octet]))
     assert client.reply().startswith("250 ")
     assert box.one().raw == b"hello\r\n"
+
+
+@pytest.mark.parametrize("length", [997, 998, 999, 1000, 1001, 2048, 8192, 65_535, 65_536, 131_072, 1_000_000])
+def test_lines_of_any_length(length: int) -> None:
+    """In a body and in a header; the terminator behind them is found, and the next command answered."""
+    with MailSandbox() as sandbox:
+        box = sandbox.open("box")
+        client = Client(box)
+        client.reply()
+        client.say("EHLO x")
+        start(client)
+        raw = b"Subject: " + b"s" * min(length, 100_000) + b"\r\n\r\n" + b"x" * length
+        client.send(raw + b"\r\n.\r\n")
+        assert client.reply().startswith("250 ")
+        assert client.say("NOOP").startswith("250 ")
+        assert box.one().raw == raw + b"\r\n"
+        client.close()
+
+
+def test_the_envelope_is_kept_as_sent(client: Client, box: Mailbox) -> None:
+    """Nothing is decoded, folded or normalised; who no header names is known."""
+    client.say("MAIL FROM:<=?utf-8?q?a?=@x.test> BODY=8BITMIME RET=HDRS ENVID=abc SMTPUTF8")
+    for path in ('<"a b"@d.test> NOTIFY=NEVER', "<ü@d.test>", "<c@D.test>"):
+        assert client.say(f"RCPT TO:{path}").startswith("250 ")
+    client.say("DATA")
+    client.send(b"To: c@d.test\r\n\r\nx\r\n.\r\n")
+    client.reply()
+    mail = box.one()
+    assert mail.envelope.reverse_path == "=?utf-8?q?a?=@x.test"
+    assert mail.envelope.recipients == ('"a b"@d.test', "ü@d.test", "c@D.test")
+    assert mail.envelope.parameters == ("BODY=8BITMIME", "RET=HDRS", "ENVID=abc", "SMTPUTF8")
+    assert mail.envelope.recipient_parameters == (("NOTIFY=NEVER",), (), ())
+    assert mail.bcc == ['"a b"@d.test', "ü@d.test"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MAIL FROM:<",
+        "MAIL FROM:<a\x00@b>",
+        "MAIL FROM:<a@b",
+        "MAIL FROM:<a@b>garbage",
+        "MAIL FROM:",
+        "MAIL",
+        "EHLO",
+        "HELO",
+        "RCPT",
+        "DATA x",
+        "STARTTLS x",
+        "VRFY",
+        "\x00\xff",
+        "",
+        " ",
+        "MAIL FROM:<a@b> SIZE=x",
+        "MAIL FROM:<a@b> BODY=9BIT",
+        "MAIL FROM:<a@b> NOPE=1",
+    ],
+)
+def test_no_reply_shows_our_inside(client: Client, line: str) -> None:
+    """Every refusal is a 5xx line of its own words; the session goes on."""
+    reply = client.say(line)
+    assert reply[0] == "5"
+    assert not any(word in reply for word in ("Error", "Exception", "Traceback", "object at"))
+    assert client.say("NOOP").startswith("250 ")
+
+
+def test_a_hundred_recipients() -> None:
+    """RFC 5321 4.5.3.1.8."""
+    with MailSandbox() as sandbox:
+        box = sandbox.open("box")
+        with smtplib.SMTP(box.host, box.port, timeout=20) as client:
+            client.sendmail("a@b.test", [f"r{n}@d.test" for n in range(100)], "x")
+        assert len(box.one().envelope.recipients) == 100
+
+
+def test_two_hundred_idle_connections_are_in_nobodys_way(sandbox: MailSandbox, box: Mailbox) -> None:
+    """A mail still goes in."""
+    idle = [Client(box) for _ in range(200)]
+    for client in idle:
+        assert client.reply().startswith("220 ")
+    with smtplib.SMTP(box.host, box.port, timeout=20) as client:
+        client.sendmail("a@b.test", ["c@d.test"], "x")
+    for client in idle:
+        client.close()
+    assert len(box) == 1
+
+
+def test_silence_ends_in_a_421() -> None:
+    """A client that says nothing, or too little for too long."""
+    for limits, said in ((Limits(idle=0.1), "421 4.4.2 Idle"), (Limits(slow=0.1, idle=0.5), "421 4.4.2")):
+        with MailSandbox(limits=limits) as sandbox:
+            client = Client(sandbox.open("box"))
+            client.reply()
+            client.send(b"NOO")
+            assert client.reply().startswith(said)
+            assert client.file.read() == b""
+            client.close()
 
 
 def test_too_large_a_message(client: Client, box: Mailbox) -> None:
