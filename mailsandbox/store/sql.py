@@ -54,6 +54,7 @@ _ADD_MESSAGES = (
 )
 _ADD_OCTETS = "INSERT INTO octets (id, raw) VALUES (?, ?)"
 _PATIENCE = 5.0  # seconds to wait for another program that is writing
+_LARGE = 1024 * 1024  # octets; from here on a message is written piece by piece
 _ROWS = 100  # of 7 variables each
 # SQLite takes 32,766 variables in one statement, and older builds 999.
 _CHUNK = 500
@@ -175,8 +176,12 @@ class SQLStore:
         # One statement for all rows: each statement lets go of the interpreter's lock and has to win it back.
         rows = [value for id, message in zip(ids, messages, strict=True) for value in _row(id, message)]
         cursor.execute(_ADD_MESSAGES + ", (?, ?, ?, ?, ?, ?, ?)" * (len(ids) - 1), rows)
-        octets = [value for id, message in zip(ids, messages, strict=True) for value in (id, message.raw)]
-        cursor.execute(_ADD_OCTETS + ", (?, ?)" * (len(ids) - 1), octets)
+        small = [value for id, m in zip(ids, messages, strict=True) if m.size < _LARGE for value in (id, m.raw)]
+        if small:
+            cursor.execute(_ADD_OCTETS + ", (?, ?)" * (len(small) // 2 - 1), small)
+        for id, message in zip(ids, messages, strict=True):
+            if message.size >= _LARGE:
+                _add_large(cursor, id, message.raw)
         return ids
 
     @staticmethod
@@ -288,6 +293,14 @@ def _row(id: int, message: Message) -> tuple[int | str, ...]:
         json.dumps(message.envelope.as_dict()),
         json.dumps(message.session.as_dict()),
     )
+
+
+def _add_large(cursor: sqlite3.Cursor, id: int, raw: bytes) -> None:
+    """Write `raw` piece by piece: given whole, SQLite copies it twice, the first time with the interpreter stopped."""
+    cursor.execute("INSERT INTO octets (id, raw) VALUES (?, zeroblob(?))", (id, len(raw)))
+    with cursor.connection.blobopen("octets", "raw", id) as blob, memoryview(raw) as view:
+        for start in range(0, len(view), _LARGE):
+            blob.write(view[start : start + _LARGE])
 
 
 def _message(row: Row[Any]) -> Message:

@@ -7,9 +7,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.benchmarks import capture, fixture, startup
+from tests.benchmarks import capture, fixture, large, startup
 
-BENCHMARKS = {"capture": capture.measure, "fixture": fixture.measure, "startup": startup.measure}
+BENCHMARKS = {
+    "capture": capture.measure,
+    "large": large.measure,
+    "fixture": fixture.measure,
+    "startup": startup.measure,
+}
+_KEPT = "<!-- Written by hand from here on. -->"
 _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
@@ -34,7 +40,9 @@ def main() -> int:
         results.append(result)
         print(result.markdown(), end="\n\n", flush=True)
     if options.write:
+        _, kept, by_hand = _PAGE.read_text(encoding="utf-8").partition(_KEPT)
         page = [_head(options.rounds), *(result.markdown() for result in results)]
+        page += [kept + by_hand.rstrip()] if kept else []
         _PAGE.write_text("\n\n".join(page) + "\n", encoding="utf-8")
     below = [figure for result in results for figure in result.figures if not figure.reaches(figure.floor)]
     for figure in below:

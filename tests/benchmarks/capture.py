@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from mailsandbox.store import SQLStore
-from tests.benchmarks.peers import Peer, mailsandbox, program, smtp_sink, stock_aiosmtpd
+from tests.benchmarks.peers import Peer, maildev, mailsandbox, program, smtp_sink, stock_aiosmtpd
 from tests.benchmarks.table import Figure, Result
 
 _CLIENTS = 10
@@ -22,13 +22,13 @@ _LOADS = [
 
 
 def measure(rounds: int) -> Result:
-    source, sink, stock = program("smtp-source"), smtp_sink(), stock_aiosmtpd()
+    source, sink, stock, dev = program("smtp-source"), smtp_sink(), stock_aiosmtpd(), maildev()
     about = (
         f"Messages a second with {_CLIENTS} clients of Postfix's smtp-source, median of {rounds} rounds in which the "
         "servers take turns, each in a process of its own. Ours commits each message to a SQLite file "
-        "(WAL, synchronous FULL) before its 250; the others keep nothing."
+        "(WAL, synchronous FULL) before its 250; MailDev writes a file for each, the others keep nothing."
     )
-    columns = ["load", "stock aiosmtpd", "mailsandbox", "smtp-sink", "of stock", "of smtp-sink"]
+    columns = ["load", "MailDev", "stock aiosmtpd", "mailsandbox", "smtp-sink", "of stock", "of smtp-sink"]
     title = "Capture"
     if source is None:
         return Result(title, about, columns, [], missing=["all of it: smtp-source, of Debian's package postfix"])
@@ -38,9 +38,9 @@ def measure(rounds: int) -> Result:
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 ours = mailsandbox(Path(folder) / "mail.db")
-                for label, peer in (("stock", stock), ("ours", ours), ("sink", sink)):
+                for label, peer, part in (("dev", dev, 5), ("stock", stock, 1), ("ours", ours, 1), ("sink", sink, 1)):
                     if peer is not None:
-                        rates.setdefault(label, []).append(_rate(peer, source, size, stays_open, count))
+                        rates.setdefault(label, []).append(_rate(peer, source, size, stays_open, count // part))
         median = {label: statistics.median(found) for label, found in rates.items()}
         ratio = median["ours"] / median["stock"]
         what = f"{size // 1000} KB, {'open connections' if stays_open else 'a connection each'}"
@@ -48,6 +48,7 @@ def measure(rounds: int) -> Result:
         rows.append(
             [
                 what,
+                f"{median['dev']:,.0f}" if dev else "-",
                 f"{median['stock']:,.0f}",
                 f"{median['ours']:,.0f}",
                 f"{c_rate:,.0f}" if c_rate else "-",
@@ -57,6 +58,7 @@ def measure(rounds: int) -> Result:
         )
         figures.append(Figure(f"capture, {what}, against stock aiosmtpd", ratio, "x", floor, aim, "more"))
     missing = [] if sink else ["smtp-sink, of Debian's package postfix"]
+    missing += [] if dev else ["MailDev: not in $MAILSANDBOX_NODE_MODULES or on PATH (`npm install maildev`)"]
     return Result(title, about, columns, rows, figures, missing)
 
 

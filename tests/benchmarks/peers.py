@@ -85,6 +85,15 @@ def stock_aiosmtpd() -> Peer:
     return Peer("stock aiosmtpd, keeps nothing", [*_PYTHON, "aiosmtpd", "-n", "-c", sink, "-l", "127.0.0.1:{port}"])
 
 
+def maildev() -> Peer | None:
+    """MailDev, of the npm registry: the capture server a front-end developer would know."""
+    folder = os.environ.get("MAILSANDBOX_NODE_MODULES")
+    local = Path(folder) / "node_modules" / ".bin" / "maildev" if folder else None
+    path = str(local) if local is not None and local.exists() else program("maildev")
+    options = ["--smtp", "{port}", "--ip", "127.0.0.1", "--disable-web", "--silent"]
+    return Peer("MailDev, keeps mail in files", [path, *options]) if path else None
+
+
 def mailsandbox(store: Path) -> Peer:
     """Ours, as a user starts it: each 250 after the commit of a SQLite file."""
     command = [*_PYTHON, "mailsandbox", "serve", "--smtp", "127.0.0.1:0", "--no-viewer", "--store", str(store)]
