@@ -84,6 +84,9 @@ class _Part(email.message.Message):
 
 
 T = TypeVar("T")
+_LONGEST_LINE = 998
+_BARE_CR = re.compile(rb"\r(?!\n)")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class _Field:
@@ -260,6 +263,19 @@ class Content:
     def visible(self, note: Note) -> str:
         """What a reader sees: of the HTML if there is one, else the text."""
         return markup.visible_text(self.html) if self.html else self.text
+
+    @_field(default=None)
+    def octets(self, note: Note) -> None:
+        """What was taken as sent and other servers may refuse, cut or change (RFC 5322 2.1.1, 2.3; RFC 5321 2.3.8)."""
+        longest = max(map(len, self.raw.split(b"\r\n")))
+        if longest > _LONGEST_LINE:
+            note(f"a line of {longest:,} octets: other servers refuse or cut those over {_LONGEST_LINE}")
+        if _BARE_CR.search(self.raw):
+            note("a CR that ends no line")
+        if _BARE_LF.search(self.raw):
+            note("a LF without its CR")
+        if b"\0" in self.raw:
+            note("a NUL octet")
 
     @property
     def defects(self) -> tuple[Defect, ...]:

@@ -94,5 +94,8 @@ class Message:
 
     @property
     def defects(self) -> tuple[Defect, ...]:
-        """What is wrong in the mail; empty for a clean one."""
-        return self.content.defects
+        """What is wrong in the mail, or with how it was sent; empty for a clean one."""
+        declared = {parameter.upper() for parameter in self.envelope.parameters} & {"BODY=8BITMIME", "SMTPUTF8"}
+        if declared or self.raw.isascii():
+            return self.content.defects
+        return (*self.content.defects, Defect("octets", "8-bit octets that MAIL did not declare with BODY=8BITMIME"))

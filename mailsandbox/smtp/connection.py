@@ -1,9 +1,9 @@
 """The octets of one connection: lines in, replies out, one command at a time.
 
 Owns framing, TLS, flow control, the clocks and the end. Knows no SMTP verb: a subclass says what a line or a message
-means. Each command is a coroutine, started where its octets arrive; most of them end without ever waiting, and only
-one that does wait costs a task. That is several times cheaper than a task that reads for the whole connection. But
-until its first wait a command runs outside any task, where `asyncio.timeout` and its like do not work.
+means. Each command is a coroutine that is run where its octets arrive; most of them end without ever waiting. That is
+several times cheaper than a task that reads for the whole connection. But commands run outside any task, where
+`asyncio.timeout` and its like do not work.
 """
 
 import asyncio
@@ -11,9 +11,8 @@ import logging
 import socket
 import ssl
 import struct
-import types
 from abc import abstractmethod
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
@@ -57,8 +56,9 @@ class SMTPConnection(SMTP):
         self._out = bytearray()
         self._advancing = self._scheduled = False
         self._incoming: DataReader | None = None
+        self._whole: DataReader | None = None  # a message that is all there
         self._drop_after: int | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._work: Coroutine[Any, Any, None] | None = None  # the command that waits
         self._asking: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[None] | None = None
         self._paused: set[str] = set()
@@ -219,7 +219,13 @@ class SMTPConnection(SMTP):
         if not self._lines.pending and self._incoming is None:
             self._since = now
         self._deadline = now + self.limits.idle
-        self._lines.pending += data
+        if self._incoming is None or self._lines.pending or self._drop_after is not None:
+            self._lines.pending += data
+        elif (rest := self._incoming.feed(data)) is None:  # the way of most of a large message
+            return
+        else:
+            self._lines.pending += rest
+            self._whole, self._incoming = self._incoming, None
         self._advance()
 
     def _late(self, data: bytes) -> None:
@@ -268,7 +274,7 @@ class SMTPConnection(SMTP):
             return
         self._advancing = True
         for _ in range(_BURST):
-            if self._task is not None or self._clogged or self.transport is None:
+            if self._work is not None or self._clogged or self.transport is None:
                 break
             if self.transport.is_closing():
                 self._lines.clear()
@@ -295,6 +301,9 @@ class SMTPConnection(SMTP):
 
     def _next(self) -> Coroutine[Any, Any, None] | None:
         """The work that the octets at hand ask for, if they are all of it."""
+        if self._whole is not None:
+            data, self._whole = self._whole, None
+            return self.receive(data)
         if self._incoming is not None:
             return self._data(self._incoming)
         line = self._line(self.limits.command)
@@ -338,25 +347,31 @@ class SMTPConnection(SMTP):
                 self.transport.resume_reading()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` up to its first wait; whatever is left of it then becomes the connection's task."""
+        """Run `work` up to its next wait, and go on with it once that is over."""
         try:
             waits_for = work.send(None)
         except StopIteration:
+            self._work = None
             return
         except Exception as error:
+            self._work = None
             self._failed(error)
             return
-        self._task = self.loop.create_task(_rest(work, waits_for))
-        self._task.add_done_callback(self._done)
+        self._work = work
+        if waits_for is None:  # `asyncio.sleep(0)`
+            self.loop.call_soon(self._resume, None)
+        else:
+            waits_for._asyncio_future_blocking = False  # what a task says to a future that it has understood
+            waits_for.add_done_callback(self._resume)
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._task = self._asking = None
+    def _resume(self, _: object) -> None:
+        work, self._asking = self._work, None
+        if work is None:
+            return
         self._deadline = self.loop.time() + self.limits.idle
-        if task.cancelled():
-            self.abort()
-        elif (error := task.exception()) is not None:
-            self._failed(error)
-        self._advance()
+        self._do(work)
+        if self._work is None:
+            self._advance()
 
     def _failed(self, error: BaseException) -> None:
         """The end of the conversation. Nothing of an exception ever reaches the wire."""
@@ -369,7 +384,7 @@ class SMTPConnection(SMTP):
     def _tick(self) -> None:
         """The clocks: one timer a connection, moved on when it rings too early."""
         now = self.loop.time()
-        waiting = self._task is None or self._asking is not None
+        waiting = self._work is None or self._asking is not None
         unfinished = bool(self._lines.pending) or self._incoming is not None
         if waiting and (now >= self._deadline or (unfinished and now >= self._since + self.limits.slow)):
             idle = now >= self._deadline
@@ -379,22 +394,3 @@ class SMTPConnection(SMTP):
             return
         due = min(self._deadline, self._since + self.limits.slow) if unfinished else self._deadline
         self._clock = self.loop.call_at(max(due, now + min(1.0, self.limits.idle)), self._tick)
-
-
-async def _rest(work: Coroutine[Any, Any, None], waits_for: Any) -> None:
-    """What is left of a coroutine that was started outside a task and now waits for the future `waits_for`."""
-    await _resumed(work, waits_for)
-
-
-@types.coroutine
-def _resumed(work: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    try:
-        while True:
-            try:
-                value = yield waits_for
-            except BaseException as error:
-                waits_for = work.throw(error)
-            else:
-                waits_for = work.send(value)
-    except StopIteration:
-        return

@@ -8,6 +8,8 @@ put the text of exceptions into replies.
 
 import asyncio
 import logging
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -311,7 +313,7 @@ class SMTPSession(SMTPExchange):
         try:
             future = self.service.deliver(message)
             if not future.done():
-                await asyncio.wrap_future(future, loop=self.loop)
+                await self._until_done(future)
             id = future.result()
         except StoreFull as error:
             log.error("message refused: %s", error)
@@ -324,6 +326,16 @@ class SMTPSession(SMTPExchange):
             self._stored_at = self.loop.time()
         self.record.messages.append(id)
         return self.policy.words("accepted", id=id)
+
+    async def _until_done(self, future: Future[int]) -> None:
+        waiter = self.loop.create_future()
+
+        def wake(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                self.loop.call_soon_threadsafe(waiter.set_result, None)
+
+        future.add_done_callback(wake)
+        await waiter
 
     async def smtp_RSET(self, argument: str) -> None:
         self.record.transcript.end()

@@ -11,14 +11,16 @@ BEGIN IMMEDIATE, because a deferred transaction that turns to writing fails unde
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Row
+from sqlalchemy.pool import PoolProxiedConnection
 
 from mailsandbox.errors import Closed, StoreBusy, StoreError, StoreFull
 from mailsandbox.message import Envelope, Message, Session, Summary
@@ -85,6 +87,8 @@ class SQLStore:
         url = _url(where)
         self.file = str(url.database)
         self._closed = False
+        self._adding_alone = Lock()
+        self._adder: PoolProxiedConnection | None = None  # kept: fetching one from the pool costs a third of an add
         self._engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE, "check_same_thread": False})
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
@@ -157,10 +161,13 @@ class SQLStore:
         Adding is what happens while a client waits: composing its statements anew costs several times the commit.
         """
         self._check_open()
-        with _errors(self.file), closing(self._engine.raw_connection()) as connection:
-            cursor = cast(sqlite3.Cursor, connection.cursor())
-            cursor.execute("BEGIN IMMEDIATE")
+        with self._adding_alone, _errors(self.file):
+            if self._adder is None:
+                self._adder = self._engine.raw_connection()
+            connection = cast(sqlite3.Connection, self._adder.driver_connection)
+            cursor = connection.cursor()
             try:
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
@@ -259,6 +266,10 @@ class SQLStore:
 
     def close(self) -> None:
         self._closed = True
+        with self._adding_alone:
+            if self._adder is not None:
+                self._adder.close()
+                self._adder = None
         self._engine.dispose()
 
 
@@ -336,6 +347,7 @@ def _configure(connection: sqlite3.Connection, record: object) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "journal_size_limit = 67108864",
+        "wal_autocheckpoint = 4000",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -40,7 +40,7 @@ def test_subjects(header: bytes, subject: str | None) -> None:
     message = read(b"Subject: " + header + b"\r\n\r\n")
     if subject is not None:
         assert message.subject == subject
-        assert message.defects == ()
+        assert message.content.defects == ()
 
 
 BROKEN = {
@@ -218,3 +218,21 @@ def test_any_octets_can_be_read(raw: bytes) -> None:
         text.encode()
         assert "\x00" not in text
     assert message.raw == raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "parameters", "said"),
+    [
+        (b"Subject: x\r\n\r\n" + b"y" * 999 + b"\r\n", (), "a line of 999 octets"),
+        (b"Subject: x\r\n\r\na\rb\r\n", (), "a CR that ends no line"),
+        (b"Subject: x\r\n\r\na\nb\r\n", (), "a LF without its CR"),
+        (b"Subject: x\r\n\r\na\x00b\r\n", (), "a NUL octet"),
+        (b"Subject: x\r\n\r\n\xc3\xbc\r\n", (), "did not declare with BODY=8BITMIME"),
+        (b"Subject: x\r\n\r\n\xc3\xbc\r\n", ("body=8bitmime",), ""),
+        (b"Subject: x\r\n\r\n" + b"y" * 998 + b"\r\n", (), ""),
+    ],
+)
+def test_octets_that_other_servers_refuse_are_reported(raw: bytes, parameters: tuple[str, ...], said: str) -> None:
+    """They are kept as sent, and it is said what may happen to them elsewhere."""
+    reasons = [defect.reason for defect in Message(raw, Envelope(parameters=parameters)).defects]
+    assert any(said in reason for reason in reasons) if said else not reasons
