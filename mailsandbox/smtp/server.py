@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from mailsandbox.errors import Closed
@@ -42,6 +43,8 @@ class Listener:
         self._sock: socket.socket | None = None  # bound and not listening, while connections are refused
         self._tls = tls
         self._server: asyncio.Server | TLSServer | None = None
+        # Nobody waits for this: clients that connect meanwhile are queued, because the socket listens already.
+        self._opened = thread.start(self._open(sock))
 
     async def _open(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -57,9 +60,10 @@ class Listener:
 
     @property
     def listening(self) -> bool:
-        return self._server is not None or self._sock is not None
+        return not self._opened.done() or self._server is not None or self._sock is not None
 
     async def _close(self) -> None:
+        await asyncio.wrap_future(self._opened)
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -68,6 +72,7 @@ class Listener:
         self._sock = None
 
     async def _refuse(self) -> None:
+        await asyncio.wrap_future(self._opened)
         if self._server is not None:
             await self._close()
             # Bound and not listening: the system itself refuses, and nobody else can take the port.
@@ -119,12 +124,16 @@ class ServerThread:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, done on the loop. Raises Closed after `stop`."""
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Have `work` done on the loop. Raises Closed after `stop`."""
         if self.stopped:
             work.close()
             raise Closed("the SMTP server has stopped")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, done on the loop. Raises Closed after `stop`."""
+        return self.start(work).result()
 
     def listen(self, host: str, port: int, service: Service, *, tls: bool = False) -> Listener:
         """Listen on `host` and `port` (0: any free one, never one that this thread has had before) for `service`.
@@ -134,7 +143,6 @@ class ServerThread:
         sock = self._bound(host, port)
         try:
             listener = Listener(self, sock, service, tls=tls)
-            self.run(listener._open(sock))
         except BaseException:
             sock.close()
             raise
