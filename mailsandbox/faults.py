@@ -224,8 +224,15 @@ class FaultScript:
         """The rules that never acted and were not optional: in a strict test, each is a mistake."""
         return tuple(rule for rule in self._rules if not rule.fired and not rule.fault.optional)
 
-    def decide(self, stage: Stage, *, sender: str | None = None, recipients: Sequence[str] = ()) -> Action | None:
-        """What to do at `stage` instead of going on; None lets it through.
+    def decide(
+        self,
+        stage: Stage,
+        *,
+        sender: str | None = None,
+        recipients: Sequence[str] = (),
+        without: type[Action] | tuple[type[Action], ...] = (),
+    ) -> Action | None:
+        """What to do at `stage` instead of going on; None lets it through. Actions of the kinds `without` stand aside.
 
         Every rule counts what it matches, whether or not an earlier one acts.
         """
@@ -235,7 +242,9 @@ class FaultScript:
         with self._lock:
             for rule in self._rules:
                 fault = rule.fault
-                if rule.lifted or fault.stage is not stage or not _matches(fault, sender, recipients):
+                if rule.lifted or fault.stage is not stage or isinstance(fault.action, without):
+                    continue
+                if not _matches(fault, sender, recipients):
                     continue
                 if rule._met() and action is None and rule._acts():
                     action = fault.action

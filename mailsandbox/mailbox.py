@@ -34,7 +34,7 @@ class Mailbox(Sequence[CapturedMessage]):
         self.host: str = listeners[0].host
         self.port: int = listeners[0].port
         self.tls_port: int | None = listeners[1].port if len(listeners) > 1 else None
-        self.smtp = Control(service, listeners, self.timeout)
+        self.smtp = Control(service, listeners, lambda: self.timeout)
         self.closed = False
         self._service = service
         self._authority = authority

@@ -66,10 +66,10 @@ class MailSandbox:
             raise Closed("the sandbox is closed; make a new one")
         if name in self._mailboxes and not self._mailboxes[name].closed:
             raise MailSandboxError(f"a mailbox named {name!r} is open already; close it or choose another name")
-        policy = Policy(self._limits, TLS.of(tls), Auth.of(auth))
+        policy = Policy(self._limits, TLS.of(tls), Auth.of(auth), own_tls=tls is not None, own_auth=auth is not None)
         service = Service(name, self.inbox.deliver, policy, self._authority)
         if profile is not None:
-            service.policy = policy.following(load(profile))
+            service.follow(load(profile))
         if policy.tls.mode != "off" and policy.tls.files is not None:
             service.context(policy)  # files that do not fit are said now, not at the first handshake
         mode = policy.tls.mode

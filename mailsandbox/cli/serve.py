@@ -12,7 +12,7 @@ from mailsandbox.cli import printing, shutdown
 from mailsandbox.cli.address import HostPort, is_loopback, spell
 from mailsandbox.inbox import Inbox
 from mailsandbox.sandbox import MailSandbox
-from mailsandbox.smtp import TLS
+from mailsandbox.smtp import TLS, Limits
 from mailsandbox.smtp.tls import MODES
 
 
@@ -27,7 +27,14 @@ from mailsandbox.smtp.tls import MODES
 @click.option("--tls", type=click.Choice(MODES), help="TLS: starttls (offered; the default), required, ...")
 @click.option("--tls-smtp", type=HostPort(), help="With --tls both: where to take mail with implicit TLS.")
 @click.option("--cert", nargs=2, metavar="CHAIN KEY", help="The certificate to show, in two PEM files.")
-@click.option("--auth", "logins", metavar="USER:PASSWORD", multiple=True, help="Who may send; again for more.")
+@click.option(
+    "--auth",
+    "logins",
+    metavar="USER:PASSWORD",
+    multiple=True,
+    envvar="MAILSANDBOX_AUTH",
+    help="Who may send; again for more.",
+)
 @click.option("--profile", type=click.Choice(profiles.NAMES), help="Behave as this provider's server.")
 @click.option("--no-viewer", is_flag=True, help="Take mail only.")
 @click.option("--exit-after", type=click.IntRange(min=1), metavar="N", help="Stop after N messages.")
@@ -50,16 +57,20 @@ def command(
     Prints one line for each address: what it is, a blank, and its URL. Every option has a variable, such as
     MAILSANDBOX_SMTP for --smtp.
     """
+    if tls_smtp and (tls != "both" or tls_smtp[0] != smtp[0]):
+        raise click.BadParameter("goes with --tls both, and has the host of --smtp", param_hint="--tls-smtp")
+    if cert and tls == "off":
+        raise click.BadParameter("goes with TLS, and --tls is off", param_hint="--cert")
     with shutdown.asked_to_stop() as stop, ExitStack() as stack:
         if store is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mailsandbox-", ignore_cleanup_errors=True))
             store = str(Path(folder) / "mail.db")
-        sandbox = stack.enter_context(MailSandbox(store, host=smtp[0]))
+        sandbox = stack.enter_context(MailSandbox(store, host=smtp[0], limits=Limits(records=200)))
         watched = sandbox.inbox.newest()
         box = sandbox.open(
             "default",
             port=smtp[1],
-            tls=TLS(tls or "starttls", files=cert),
+            tls=TLS(tls or "starttls", files=cert) if tls or cert else None,
             auth=_users(logins) or None,
             profile=profile,
             tls_port=tls_smtp[1] if tls_smtp else 0,

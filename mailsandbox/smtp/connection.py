@@ -11,7 +11,6 @@ import logging
 import socket
 import ssl
 import struct
-from abc import abstractmethod
 from collections.abc import Coroutine
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ from mailsandbox.smtp.data import DataReader
 from mailsandbox.smtp.limits import Limits
 from mailsandbox.smtp.line import LineReader
 from mailsandbox.smtp.record import Record
+from mailsandbox.smtp.tls import ALERT, HANDSHAKE_TIMEOUT
 
 log = logging.getLogger("mailsandbox.smtp")
 
@@ -28,8 +28,6 @@ _MOST_WAITING = 256 * 1024  # octets taken in while a command is still at work; 
 _BURST = 200  # commands of one client before the others have their turn
 _LINGER = 2.0  # seconds for a client to take the last reply
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
-ALERT = b"\x15\x03\x01\x00\x02\x02\x28"  # TLS: fatal, handshake_failure (RFC 5246 7.2)
-HANDSHAKE_TIMEOUT = 30.0  # seconds a client may take for TLS
 
 
 class Goodbye(Exception):
@@ -62,47 +60,42 @@ class SMTPConnection(SMTP):
         self._asking: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[None] | None = None
         self._paused: set[str] = set()
-        self._clogged = self._at_eof = self._lost = False
+        self._clogged = self._at_eof = self._lost = self._shaking = self._deaf = False
         self._deadline = self._since = 0.0
         self._clock: asyncio.TimerHandle | None = None
 
     # What a subclass says ----------------------------------------------------------------------------------------
 
-    @abstractmethod
     async def greet(self) -> None:
         """Whatever comes before the first command."""
 
-    @abstractmethod
     async def obey(self, line: bytes) -> None:
         """One command line, without its end."""
 
-    @abstractmethod
     async def receive(self, data: DataReader) -> None:
         """The whole message that `expect_data` announced."""
 
     # What it may do ----------------------------------------------------------------------------------------------
 
+    def note(self, text: str, who: str = "*") -> None:
+        """A line of the transcript."""
+        self.record.transcript.add(self.loop.time(), who, text)
+
     def reply(self, text: str) -> None:
         """Write one reply; several lines are separated by a newline, each complete with its code."""
         if self.transport is None or self.transport.is_closing():
             return
-        record, now = self.record, self.loop.time()
-        if "\n" in text:
-            for line in text.split("\n"):
-                record.transcript.add(now, "S", line)
-            text = text.replace("\n", "\r\n")
-        else:
-            record.transcript.add(now, "S", text)
-        self._out += f"{text}\r\n".encode()
+        for line in text.split("\n"):
+            self.note(line, "S")
+            self._out += f"{line}\r\n".encode()
         if not self._advancing:
             self._flush()
 
     def _flush(self) -> None:
         """Replies of one turn go out together: a client that pipelines gets one segment, not hundreds."""
-        if self._out:
+        if self._out and self.transport is not None:
             self.record.octets_out += len(self._out)
-            if self.transport is not None:
-                self.transport.write(bytes(self._out))
+            self.transport.write(bytes(self._out))
             self._out.clear()
 
     def _close(self) -> None:
@@ -114,10 +107,6 @@ class SMTPConnection(SMTP):
                 self._clock.cancel()
             self._clock = self.loop.call_later(_LINGER, self.abort)
 
-    def note(self, text: str, who: str = "*") -> None:
-        """A line of the transcript."""
-        self.record.transcript.add(self.loop.time(), who, text)
-
     def expect_data(self, limit: int, *, drop_after: int | None = None) -> None:
         """What comes next is a message, not a command; the connection drops after so many of its octets."""
         self._incoming = DataReader(limit)
@@ -125,8 +114,8 @@ class SMTPConnection(SMTP):
         self._since = self.loop.time()
 
     async def ask(self, limit: int) -> bytes:
-        """The next line, as the answer to a challenge. Raises Goodbye when none comes."""
-        while (line := self._line(limit)) is None:
+        """The next line, as the answer to a challenge. Raises ValueError for one over `limit`, Goodbye for none."""
+        while (line := self._lines.next(limit)) is None:
             if self._at_eof or self._lost:
                 raise Goodbye
             self._asking = self.loop.create_future()
@@ -134,20 +123,30 @@ class SMTPConnection(SMTP):
         self._asking = None
         return line
 
-    async def gone(self) -> None:
-        """Wait until the client has left."""
-        if self._lost or self._at_eof:
-            return
-        self._gone = self._gone or self.loop.create_future()
-        await asyncio.shield(self._gone)
+    def gone(self) -> "asyncio.Future[None]":
+        """Done once the client has left."""
+        if self._gone is None:
+            self._gone = self.loop.create_future()
+            if self._lost or self._at_eof:
+                self._gone.set_result(None)
+        return self._gone
+
+    async def ignore(self) -> None:
+        """Take whatever comes and answer nothing, until the client has left."""
+        self._deaf = True
+        self._lines.clear()
+        self.resume("full")
+        await self.gone()
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Everything from here on is inside TLS; what was sent in the clear behind the command is dropped.
 
         Raises Goodbye when the handshake fails.
         """
-        assert self.transport is not None
+        if self.transport is None or self.transport.is_closing():
+            raise Goodbye
         self._lines.clear()
+        self._shaking = True
         try:
             transport = await self.loop.start_tls(
                 self.transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_TIMEOUT
@@ -156,20 +155,20 @@ class SMTPConnection(SMTP):
             self.handshake_failed(error)
             self.connection_lost(None)
             raise Goodbye from error
-        if transport is None or self._lost:
+        finally:
+            self._shaking = False
+        if self._lost or transport is None or (tls := transport.get_extra_info("ssl_object")) is None:
             raise Goodbye
         self.transport = transport
-        self._secured()
+        self._secured(tls)
 
     def handshake_failed(self, error: Exception) -> None:
         """Say why in the evidence: on the wire there is nobody to say it to."""
         self.note(f"TLS handshake failed: {getattr(error, 'reason', None) or type(error).__name__}")
         self.record.end("TLS handshake failed")
 
-    def _secured(self) -> None:
-        assert self.transport is not None
+    def _secured(self, tls: Any) -> None:
         self.secure = True
-        tls = self.transport.get_extra_info("ssl_object")
         version, cipher = tls.version() or "TLS", (tls.cipher() or ("",))[0]
         self.record.tls, self.record.cipher = version, cipher
         self.note(f"TLS is up: {version}, {cipher}")
@@ -197,6 +196,8 @@ class SMTPConnection(SMTP):
         self.record.end("stopped")
         if self.transport is not None:
             self.transport.abort()
+        if self._shaking:  # in a handshake, nobody else tells us
+            self.connection_lost(None)
 
     # The transport's calls ---------------------------------------------------------------------------------------
 
@@ -205,15 +206,17 @@ class SMTPConnection(SMTP):
         self._since = self.loop.time()
         self._deadline = self._since + self.limits.idle
         self._clock = self.loop.call_at(self._deadline, self._tick)
-        if transport.get_extra_info("ssl_object") is not None:
-            self._secured()
+        if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self._secured(tls)
         self._do(self.greet())
 
     def data_received(self, data: bytes) -> None:
         self.record.octets_in += len(data)
+        if self._deaf:
+            return
         if self.octets_per_second is not None:
             self.pause("rate")
-            self.loop.call_later(len(data) / self.octets_per_second, self._late, data)
+            self.loop.call_later(len(data) / self.octets_per_second, self._late, data, self.secure)
             return
         now = self.loop.time()
         if not self._lines.pending and self._incoming is None:
@@ -228,8 +231,10 @@ class SMTPConnection(SMTP):
             self._whole, self._incoming = self._incoming, None
         self._advance()
 
-    def _late(self, data: bytes) -> None:
-        """Octets that a throttle held back."""
+    def _late(self, data: bytes, secure: bool) -> None:
+        """Octets that a throttle held back; those in the clear are nothing to a session that has become secure."""
+        if secure != self.secure or self._shaking:
+            return
         self._deadline = self.loop.time() + self.limits.idle
         self._lines.pending += data
         self.resume("rate")
@@ -306,39 +311,39 @@ class SMTPConnection(SMTP):
             return self.receive(data)
         if self._incoming is not None:
             return self._data(self._incoming)
-        line = self._line(self.limits.command)
+        line = self._line()
         return None if line is None else self.obey(line)
 
     def _data(self, reader: DataReader) -> Coroutine[Any, Any, None] | None:
         if not self._lines.pending:
             return None
         octets = self._lines.take()
+        rest = reader.feed(octets)
         if self._drop_after is not None:
-            self._drop_after -= len(octets)
+            self._drop_after -= len(octets) - len(rest or b"")
             if self._drop_after <= 0:
                 self.note("dropped within the message")
                 self.drop("dropped by script")
                 return None
-        if (rest := reader.feed(octets)) is None:
+        if rest is None:
             return None
         self._lines.pending += rest
         self._incoming = None
         return self.receive(reader)
 
-    def _line(self, limit: int) -> bytes | None:
-        """The next line; those over the limit are answered here."""
+    def _line(self) -> bytes | None:
+        """The next command line; those over the limit are answered here."""
         while True:
             try:
-                return self._lines.next(limit)
+                return self._lines.next(self.limits.command)
             except ValueError:
                 self.note("a line that was too long", "C")
                 self.reply("500 5.5.2 Line too long")
 
     def pause(self, reason: str) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            if not self._paused:
-                self.transport.pause_reading()
-            self._paused.add(reason)
+        if not self._paused and self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._paused.add(reason)
 
     def resume(self, reason: str) -> None:
         if reason in self._paused:
@@ -384,13 +389,11 @@ class SMTPConnection(SMTP):
     def _tick(self) -> None:
         """The clocks: one timer a connection, moved on when it rings too early."""
         now = self.loop.time()
-        waiting = self._work is None or self._asking is not None
+        waiting = (self._work is None or self._asking is not None) and "rate" not in self._paused
         unfinished = bool(self._lines.pending) or self._incoming is not None
         if waiting and (now >= self._deadline or (unfinished and now >= self._since + self.limits.slow)):
-            idle = now >= self._deadline
             self.record.end("timed out")
-            self.reply(f"421 4.4.2 {'Idle for too long' if idle else 'Too slow'}, closing")
+            self.reply(f"421 4.4.2 {'Idle for too long' if now >= self._deadline else 'Too slow'}, closing")
             self._close()
             return
-        due = min(self._deadline, self._since + self.limits.slow) if unfinished else self._deadline
-        self._clock = self.loop.call_at(max(due, now + min(1.0, self.limits.idle)), self._tick)
+        self._clock = self.loop.call_at(max(self._deadline, now + min(1.0, self.limits.idle)), self._tick)

@@ -1,6 +1,6 @@
 """What a test may ask of its mailbox's server: faults, holds, a provider's profile, and evidence."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypedDict, Unpack
 
 from mailsandbox import profiles
@@ -47,7 +47,7 @@ class Control:
     `every`, `optional`. Raises BadFault for what could never happen.
     """
 
-    def __init__(self, service: Service, listeners: Sequence[Listener], timeout: float) -> None:
+    def __init__(self, service: Service, listeners: Sequence[Listener], timeout: Callable[[], float]) -> None:
         self._service = service
         self._listeners = listeners
         self._timeout = timeout
@@ -96,7 +96,8 @@ class Control:
         """Refuse connections, as a server does that is not there.
 
         Without a limit the system itself refuses them, which nobody can count: the rule counts as used. With `times`,
-        `after`, `every` or `chance` connections are taken and reset at once instead.
+        `after`, `every` or `chance` connections are taken and reset instead; on an implicit-TLS port, after the
+        handshake.
         """
         if set(when) - {"optional"}:
             return self._add(Stage.CONNECT, Drop(), when)
@@ -114,7 +115,7 @@ class Control:
         where = Stage.named(stage)
         if where not in (Stage.CONNECT, Stage.RCPT, Stage.MESSAGE):
             raise BadFault(f"{where} cannot be held; use one of: CONNECT, RCPT, MESSAGE")
-        return Hold(where, self._timeout if timeout is None else timeout, self._service.holds)
+        return Hold(where, self._timeout() if timeout is None else timeout, self._service.holds)
 
     # Profiles ----------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Control:
         `verified` are the senders (addresses or domains) that the provider knows, where it asks; None: all. Raises
         BadSetting for a profile that is none.
         """
-        self._service.policy = self._service.policy.following(profiles.load(profile), verified)
+        self._service.follow(profiles.load(profile), verified)
 
     # Evidence ----------------------------------------------------------------------------------------------------
 

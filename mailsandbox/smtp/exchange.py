@@ -58,7 +58,12 @@ class SMTPExchange(SMTPConnection):
         """Send one challenge; the decoded answer, or MISSING once the refusal has been said (RFC 4954 4)."""
         octets = challenge.encode() if isinstance(challenge, str) else challenge
         self.reply(f"334 {(base64.b64encode(octets) if encode_to_b64 else octets).decode('ascii')}")
-        answer = (await self.ask(self.limits.auth)).strip()
+        try:
+            answer = (await self.ask(self.limits.auth)).strip()
+        except ValueError:
+            self.note("*** (too long)", "C")
+            self.reply("500 5.5.6 Authentication exchange line is too long")
+            return MISSING
         self.note("***", "C")
         if answer == b"*":
             self.reply("501 5.7.0 Authentication cancelled")

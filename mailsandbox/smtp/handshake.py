@@ -7,9 +7,10 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from mailsandbox.faults import Delay, Drop, FailTLS, Hang, Stage
-from mailsandbox.smtp.connection import ALERT, HANDSHAKE_TIMEOUT, RESET
+from mailsandbox.faults import Delay, Drop, FailTLS, Hang, Reply, Stage, Throttle
+from mailsandbox.smtp.connection import RESET
 from mailsandbox.smtp.session import SMTPSession
+from mailsandbox.smtp.tls import ALERT, HANDSHAKE_TIMEOUT
 
 
 class TLSServer:
@@ -61,12 +62,12 @@ class TLSServer:
 
     async def _goes_on(self, session: SMTPSession, connection: socket.socket) -> bool:
         """Do what the script wants before the handshake; whether there is to be one."""
-        action = session.service.script.decide(Stage.STARTTLS)
+        action = session.service.script.decide(Stage.STARTTLS, without=Reply)  # there is no way to say it yet
         if action is not None:
             session.note(f"script: {action}")
         match action:
             case FailTLS():
-                await self._loop.sock_recv(connection, 65536)
+                await asyncio.wait_for(self._loop.sock_recv(connection, 65536), HANDSHAKE_TIMEOUT)
                 await self._loop.sock_sendall(connection, ALERT)
                 return False
             case Drop():
@@ -79,4 +80,6 @@ class TLSServer:
                 return False
             case Delay(seconds):
                 await asyncio.sleep(seconds)
+            case Throttle(rate):
+                session.octets_per_second = rate
         return True

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import threading
 from contextlib import suppress
+from inspect import getattr_static
 from pathlib import Path
 from types import FrameType
 
@@ -39,6 +40,8 @@ class Hold:
 
     def __enter__(self) -> "Hold":
         self._thread = threading.get_ident()
+        self._broken, self.held = "", 0
+        self._over.clear()
         self._holds.append(self)
         return self
 
@@ -58,8 +61,8 @@ class Hold:
             with suppress(RuntimeError):  # the server has stopped meanwhile, and nobody waits any more
                 future.get_loop().call_soon_threadsafe(_finish, future)
 
-    async def wait(self, peer: str) -> None:
-        """Hold the session with the client at `peer` (its address and port)."""
+    async def wait(self, peer: str, gone: "asyncio.Future[None]") -> None:
+        """Hold the session with the client at `peer` (its address and port), as long as the client stays."""
         if self._over.is_set():
             return
         self.held += 1
@@ -69,6 +72,7 @@ class Hold:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         clock = loop.call_later(self._timeout, self._expire)
+        gone.add_done_callback(lambda _: _finish(future))
         with self._lock:
             self._waiting.add(future)
         if self._over.is_set():  # released between the two looks
@@ -100,7 +104,8 @@ class Hold:
         stack = self._stack()
         for frame in stack:
             for value in list(frame.f_locals.values()):
-                if _name(value) == peer or _name(getattr(value, "sock", None)) == peer:
+                # Never by attribute access: a local may be anything, a proxy of Flask's among it.
+                if _name(value) == peer or _name(getattr_static(value, "sock", None)) == peer:
                     return _line(stack) or "an unknown line"
         return None
 
@@ -112,8 +117,9 @@ def _finish(future: "asyncio.Future[None]") -> None:
 
 def _name(value: object) -> str:
     """The local address of a socket; "" for what is none, or is none any more."""
-    if not isinstance(value, socket.socket):
+    if not issubclass(type(value), socket.socket):
         return ""
+    assert isinstance(value, socket.socket)
     try:
         host, port = value.getsockname()[:2]
     except (OSError, ValueError):

@@ -42,6 +42,8 @@ class Policy:
     auth: Auth = field(default_factory=Auth)
     name: str = "mailsandbox"
     extensions: tuple[str, ...] = _EXTENSIONS
+    own_tls: bool = False  # asked for in so many words, so that no profile changes it
+    own_auth: bool = False
     profile: Profile | None = None
     verified: frozenset[str] | None = None
 
@@ -52,18 +54,17 @@ class Policy:
             message=profile.message or self.limits.message,
             recipients=profile.recipients or self.limits.recipients,
             connections=profile.connections or self.limits.connections,
+            command=min(self.limits.command, 512) if profile.strict else self.limits.command,
         )
         tls, auth = self.tls, self.auth
-        # A port that speaks TLS from the first octet, and users that were given, are the mailbox's own business.
-        if profile.starttls is not None and tls.mode != "implicit":
-            mode = {"off": "off", "offered": "starttls", "required": "required"}[profile.starttls]
-            tls = replace(tls, mode="both" if tls.mode == "both" and mode == "starttls" else mode)
-        if profile.mechanisms is not None:
+        if profile.starttls is not None and not self.own_tls:
+            tls = replace(tls, mode={"off": "off", "offered": "starttls", "required": "required"}[profile.starttls])
+        if profile.mechanisms is not None and (profile.mechanisms or not self.own_auth):
             auth = replace(
                 auth,
                 mechanisms=profile.mechanisms,
-                required=profile.auth_required,
-                before_tls=profile.auth_before_tls and tls.mode != "required",
+                required=profile.auth_required or (self.own_auth and auth.required),
+                before_tls=profile.auth_before_tls,  # announced; what it takes is the session's to say
             )
         return replace(
             self,

@@ -13,7 +13,10 @@ from mailsandbox.message import Session
 
 _OPENING = 200  # lines before the first MAIL that are kept
 _CURRENT = 2_500  # lines of one transaction
+_FAILED = 100  # lines of transactions that came to nothing
 _PAST = 500  # lines of earlier transactions
+_LINE = 500  # octets of one line
+_OCTETS = 200_000  # of the opening and the transaction together
 
 
 Line = tuple[float, str, str]
@@ -30,24 +33,29 @@ class Transcript:
         self._opening: list[Line] = []
         self._current: list[Line] = []
         self._past: deque[Line] = deque(maxlen=_PAST)
-        self._left_out = 0
+        self._left_out = self._octets = 0
         self._room, self._most = self._opening, _OPENING
 
     def add(self, now: float, who: str, text: str) -> None:
         """One line: `who` is "C", "S", or "*" for what is no line of either."""
-        if len(self._room) < self._most:
+        if len(self._room) < self._most and self._octets < _OCTETS:
+            text = text if len(text) <= _LINE else f"{text[:_LINE]}..."
+            self._octets += len(text)
             self._room.append((now, who, text))
         else:
             self._left_out += 1
 
     def begin(self) -> None:
-        """What comes now belongs to a transaction."""
+        """What comes now belongs to a transaction; what failed just before may tell why, many failures do not."""
+        if len(self._current) > _FAILED:
+            self.end()
         self._room, self._most = self._current, _CURRENT
 
     def end(self) -> None:
         """The transaction is over; its lines make room for the next."""
         self._left_out += max(0, len(self._past) + len(self._current) - _PAST)
         self._past.extend(self._current)
+        self._octets -= sum(len(text) for _, _, text in self._current)
         self._current.clear()
 
     def of_message(self) -> str:

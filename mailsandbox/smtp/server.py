@@ -45,6 +45,7 @@ class Listener:
         self._server: asyncio.Server | TLSServer | None = None
         # Nobody waits for this: clients that connect meanwhile are queued, because the socket listens already.
         self._opened = thread.start(self._open(sock))
+        self._refusals = 0
 
     async def _open(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -73,13 +74,15 @@ class Listener:
 
     async def _refuse(self) -> None:
         await asyncio.wrap_future(self._opened)
+        self._refusals += 1
         if self._server is not None:
             await self._close()
             # Bound and not listening: the system itself refuses, and nobody else can take the port.
             self._sock = bind(self.host, self.port, listen=False)
 
     async def _accept(self) -> None:
-        if self._server is None and self._sock is not None:
+        self._refusals -= 1
+        if self._refusals == 0 and self._server is None and self._sock is not None:
             self._sock.close()
             self._sock = None
             await self._open(bind(self.host, self.port))
@@ -90,12 +93,13 @@ class Listener:
             self._thread.run(self._close())
 
     def refuse(self) -> None:
-        """Have the system refuse connections, until `accept`. Harmless when called again."""
+        """Have the system refuse connections, until each call is taken back by one of `accept`."""
         self._thread.run(self._refuse())
 
     def accept(self) -> None:
-        """Take connections again."""
-        self._thread.run(self._accept())
+        """Take back one `refuse`. Harmless after the end."""
+        if not self._thread.stopped:
+            self._thread.run(self._accept())
 
     def settle(self) -> None:
         """Let the sessions see what their clients have done so far."""

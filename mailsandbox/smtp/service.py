@@ -2,13 +2,14 @@
 
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from mailsandbox.clock import monotonic
 from mailsandbox.faults import FaultScript, Stage
 from mailsandbox.message import Message
+from mailsandbox.profiles import Profile
 from mailsandbox.smtp.hold import Hold
 from mailsandbox.smtp.policy import Policy
 from mailsandbox.smtp.record import Record
@@ -26,7 +27,7 @@ class Service:
     def __init__(self, mailbox: str, deliver: Deliver, policy: Policy, authority: Authority) -> None:
         self.mailbox = mailbox
         self.deliver = deliver
-        self.policy = policy
+        self.base = self.policy = policy
         self.script = FaultScript()
         self.sessions: set[SMTPSession] = set()
         self.holds: list[Hold] = []
@@ -40,19 +41,26 @@ class Service:
 
     def records(self) -> list[Record]:
         """Every connection that is told about, in the order they came."""
-        return sorted([*self._ended, *(session.record for session in set(self.sessions))], key=lambda r: r.number)
+        found = {session.record.number: session.record for session in set(self.sessions)}
+        found |= {record.number: record for record in list(self._ended)}
+        return [found[number] for number in sorted(found)]
 
     def enter(self, session: "SMTPSession") -> None:
         self.sessions.add(session)
 
     def leave(self, session: "SMTPSession") -> None:
         if session in self.sessions:
-            self.sessions.discard(session)
             self._ended.append(session.record)
+            self.sessions.discard(session)
 
     def forget(self) -> None:
         """Let go of the evidence of connections that are over."""
         self._ended.clear()
+
+    def follow(self, profile: Profile, verified: Collection[str] | None = None) -> None:
+        """Behave as `profile` says from the next connection on, whatever was said before."""
+        self._accepted.clear()
+        self.policy = self.base.following(profile, verified)
 
     def interferes(self, stage: Stage) -> bool:
         """Whether a hold or the script may have something to say at `stage`."""

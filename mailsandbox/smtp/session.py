@@ -43,6 +43,7 @@ class SMTPSession(SMTPExchange):
         self._carried = 0
         self._instead: str | None = None
         self._refusal = ""
+        self._unasked = 0  # lines that may be answers to an AUTH we refused, pipelined behind it
         self._cut: int | None = None
         self._break_tls = self._then_drop = self._storing = False
         self._stored_at = float("-inf")
@@ -93,8 +94,10 @@ class SMTPSession(SMTPExchange):
         verb = verb.upper()
         if verb == b"MAIL":
             self.record.transcript.begin()
-        self.note(readable(verb + b" ***" if verb == b"AUTH" and rest else line), "C")
         stage, command = _COMMANDS.get(verb, (None, None))
+        self._unasked = self._unasked - 1 if command is None and self._unasked else 0
+        hidden = b"***" if command is None and self._unasked else line
+        self.note(readable(verb + b" ***" if verb == b"AUTH" and rest else hidden), "C")
         if command is None:
             self._misbehaved(at_once=verb in _NOT_SMTP)
             self.reply("500 5.5.2 Command not recognized")
@@ -121,7 +124,7 @@ class SMTPSession(SMTPExchange):
             return True
         for hold in self.service.holding(stage):
             self.note(f"held at {stage}")
-            await hold.wait(self.record.peer)
+            await hold.wait(self.record.peer, self.gone())
         transaction = self._transaction
         recipients = transaction.forward_paths if recipient is None else [recipient]
         sender = transaction.reverse_path if sender is None else sender
@@ -144,7 +147,7 @@ class SMTPSession(SMTPExchange):
             case Drop(octets):
                 self._cut = octets
             case Hang():
-                await self.gone()
+                await self.ignore()
                 raise Goodbye
             case Delay(seconds):
                 await asyncio.sleep(seconds)
@@ -168,14 +171,14 @@ class SMTPSession(SMTPExchange):
             self.reply(self.policy.greeting(secure=self.secure))
 
     async def smtp_HELO(self, argument: str) -> None:
-        if not argument:
+        if not argument or (self.policy.strict and not _is_domain(argument)):
             self.reply("501 5.5.4 Syntax: HELO hostname")
             return
         self._greeted(argument, esmtp=False)
         self.reply(f"250 {self.policy.host}")
 
     def _greeted(self, name: str, *, esmtp: bool) -> None:
-        self.record.ehlo, self.record.esmtp = name, esmtp
+        self.record.ehlo, self.record.esmtp = readable(name.encode()), esmtp
         self._forget()
 
     async def smtp_STARTTLS(self, argument: str) -> None:
@@ -185,7 +188,7 @@ class SMTPSession(SMTPExchange):
             self.reply("503 5.5.1 TLS is up already")
         elif not self.policy.tls.by_command:
             self.reply("502 5.5.1 STARTTLS is not offered")
-        else:
+        elif await self._passes(Stage.STARTTLS):
             await self._secure()
             self.record.ehlo = self.record.auth = self.record.user = ""
             self.record.esmtp = False
@@ -205,7 +208,7 @@ class SMTPSession(SMTPExchange):
         auth, record = self.policy.auth, self.record
         if not auth.mechanisms:
             self.reply("502 5.5.1 AUTH is not offered")
-        elif not record.esmtp or record.user or self._transaction.sender is not None:
+        elif not record.esmtp or record.auth or self._transaction.sender is not None:
             self.reply("503 5.5.1 AUTH comes once, after EHLO and before MAIL")
         elif not self.secure and (self.policy.tls.mode == "required" or not auth.before_tls):
             self.reply(self.policy.words("tls_required"))
@@ -213,8 +216,10 @@ class SMTPSession(SMTPExchange):
             self.reply("504 5.5.4 Unrecognized authentication type")
         elif len(rest) > 1:
             self.reply("501 5.5.4 Syntax: AUTH mechanism [initial-response]")
-        else:
+        elif await self._passes(Stage.AUTH):
             await self._log_in(mechanism, [mechanism, *rest])
+            return
+        self._unasked = 3
 
     async def _log_in(self, mechanism: str, words: list[str]) -> None:
         result = await self.exchange(self.policy.auth, mechanism, words)
@@ -233,7 +238,7 @@ class SMTPSession(SMTPExchange):
             self.reply("503 5.5.1 MAIL was given already")
         elif policy.tls.mode == "required" and not self.secure:
             self.reply(policy.words("tls_required"))
-        elif policy.auth.required and not record.user:
+        elif policy.auth.required and not record.auth:
             self.reply(policy.words("auth_required"))
         elif isinstance(path := self._transaction.path(argument, "FROM:"), str):
             self.reply(path)
@@ -275,7 +280,7 @@ class SMTPSession(SMTPExchange):
             self.reply("503 5.5.1 Send MAIL first")
         elif not self._transaction.recipients:
             self.reply("554 5.5.1 No valid recipients")
-        else:
+        elif await self._passes(Stage.DATA):
             self.expect_data(self.limits.message, drop_after=self._cut)
             self._cut = None
             self.reply("354 End data with <CR><LF>.<CR><LF>")
@@ -369,15 +374,15 @@ def _is_domain(name: str) -> bool:
     return literal or all(part and part.replace("-", "").isalnum() for part in name.split("."))
 
 
-# The stage a command is gated at; MAIL and RCPT gate themselves, once their address is known.
+# The stage a command is gated at; the others gate themselves, once they are in order.
 _COMMANDS: dict[bytes, tuple[Stage | None, Any]] = {
     b"EHLO": (Stage.EHLO, SMTPSession.smtp_EHLO),
     b"HELO": (Stage.EHLO, SMTPSession.smtp_HELO),
-    b"STARTTLS": (Stage.STARTTLS, SMTPSession.smtp_STARTTLS),
-    b"AUTH": (Stage.AUTH, SMTPSession.smtp_AUTH),
+    b"STARTTLS": (None, SMTPSession.smtp_STARTTLS),
+    b"AUTH": (None, SMTPSession.smtp_AUTH),
     b"MAIL": (None, SMTPSession.smtp_MAIL),
     b"RCPT": (None, SMTPSession.smtp_RCPT),
-    b"DATA": (Stage.DATA, SMTPSession.smtp_DATA),
+    b"DATA": (None, SMTPSession.smtp_DATA),
     b"RSET": (None, SMTPSession.smtp_RSET),
     b"NOOP": (None, SMTPSession.smtp_NOOP),
     b"VRFY": (None, SMTPSession.smtp_VRFY),

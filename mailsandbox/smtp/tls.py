@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MODES = ("starttls", "required", "implicit", "both", "off")
 CERTIFICATES = ("valid", "wrong-host", "expired", "untrusted")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+ALERT = b"\x15\x03\x01\x00\x02\x02\x28"  # fatal, handshake_failure (RFC 5246 7.2)
+HANDSHAKE_TIMEOUT = 30.0  # seconds a client may take
 _MOST_NAMES = 256  # certificates kept for names that clients ask for
 
 

@@ -14,7 +14,18 @@ _PARAMETERS = {
 }
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _BEYOND_ASCII = re.compile(rb"[^\x00-\x7f]")
-_TO_THE_LETTER = re.compile(r"(?:FROM|TO):<[^>]*>(?: \S+)*", re.IGNORECASE)
+
+
+def _wrong(address: str) -> str:
+    """What RFC 5321 has against `address` (4.1.2, 4.5.3.1), or ""."""
+    local, _, domain = address.rpartition("@")
+    if address.lower() == "postmaster":
+        return ""
+    if not domain.startswith("[") and "." not in domain:
+        return "The address needs a fully qualified domain"
+    if len(local.encode()) > 64 or len(domain.encode()) > 255 or len(address.encode()) > 254:
+        return "The address is longer than 64 octets before its @, 255 behind it, or 254 in all"
+    return ""
 
 
 class Transaction:
@@ -46,10 +57,10 @@ class Transaction:
             return "555 5.5.4 Parameters need EHLO"
         if path.unknown(_PARAMETERS[keyword]) is not None:
             return "555 5.5.4 Parameter not recognized"
-        if self._policy.strict and not _TO_THE_LETTER.fullmatch(argument):
+        if self._policy.strict and (argument[len(keyword) : len(keyword) + 1] != "<" or "  " in argument):
             return f"501 {code} Syntax: {command} {keyword}<address> [parameters]"
-        if self._policy.strict and path.address and "." not in path.address.rpartition("@")[2]:
-            return f"553 {code} The address needs a fully qualified domain"
+        if self._policy.strict and path.address and (wrong := _wrong(path.address)):
+            return f"553 {code} {wrong}"
         return path
 
     def refuse_mail(self, path: Path) -> str | None:
