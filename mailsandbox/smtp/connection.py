@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import Coroutine
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ log = logging.getLogger("mailsandbox.smtp")
 _MOST_WAITING = 256 * 1024  # octets taken in while a command is still at work; the rest waits in the client's socket
 _BURST = 200  # commands of one client before the others have their turn
 _LINGER = 2.0  # seconds for a client to take the last reply
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
+RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 
 
 class Goodbye(Exception):
