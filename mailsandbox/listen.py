@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+from typing import Any
 
 from mailsandbox.errors import ListenError
 
@@ -14,11 +15,9 @@ def bind(host: str, port: int, *, listen: bool = True) -> socket.socket:
     if not 0 <= port <= 65535:  # the resolver would take it modulo 65536
         raise ListenError(f"cannot listen on {host}:{port}: give a port from 0 to 65535")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # A name such as localhost has an address of each family; clients try IPv4 when the other refuses.
-        family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-        sock = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:
+        family, address = _resolved(host, port)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
         raise ListenError(f"cannot listen on {host}:{port}: {error}; give an address of this machine") from error
     try:
         if sys.platform != "win32":  # there the option lets two servers share one port
@@ -32,6 +31,17 @@ def bind(host: str, port: int, *, listen: bool = True) -> socket.socket:
         sock.close()
         raise ListenError(_why(host, port, error)) from error
     return sock
+
+
+def _resolved(host: str, port: int) -> tuple[int, Any]:
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name such as localhost has an address of each family; clients try IPv4 when the other refuses.
+        family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        return family, address
+    return socket.AF_INET, (host, port)  # what every test has: the resolver would take longer than all the rest
 
 
 def _why(host: str, port: int, error: OSError) -> str:

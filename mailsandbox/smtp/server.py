@@ -61,7 +61,7 @@ class Listener:
 
     @property
     def listening(self) -> bool:
-        return not self._opened.done() or self._server is not None or self._sock is not None
+        return self._server is not None or self._sock is not None or not self._opened.done()
 
     async def _close(self) -> None:
         await asyncio.wrap_future(self._opened)
