@@ -51,13 +51,11 @@ _octets = sa.Table(
     sa.Column("raw", sa.LargeBinary, nullable=False),
 )
 _LISTED = [column for column in _messages.c if column.name != "session"]
-_ADD_MESSAGES = (
-    "INSERT INTO messages (id, mailbox, received_at, size, read, envelope, session) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+_ADD_MESSAGES = "INSERT INTO messages (mailbox, received_at, size, read, envelope, session) VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_OCTETS = "INSERT INTO octets (id, raw) VALUES (?, ?)"
 _PATIENCE = 5.0  # seconds to wait for another program that is writing
 _LARGE = 1024 * 1024  # octets; from here on a message is written piece by piece
-_ROWS = 100  # of 7 variables each
+_ROWS = 100  # of 6 variables each
 # SQLite takes 32,766 variables in one statement, and older builds 999.
 _CHUNK = 500
 
@@ -176,13 +174,12 @@ class SQLStore:
 
     @staticmethod
     def _add(cursor: sqlite3.Cursor, messages: Sequence[Message]) -> list[int]:
-        # AUTOINCREMENT in one write transaction: nobody else can take an id between these.
-        found = cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
-        first = (found[0] if found else 0) + 1
-        ids = list(range(first, first + len(messages)))
         # One statement for all rows: each statement lets go of the interpreter's lock and has to win it back.
-        rows = [value for id, message in zip(ids, messages, strict=True) for value in _row(id, message)]
-        cursor.execute(_ADD_MESSAGES + ", (?, ?, ?, ?, ?, ?, ?)" * (len(ids) - 1), rows)
+        rows = [value for message in messages for value in _row(message)]
+        cursor.execute(_ADD_MESSAGES + ", (?, ?, ?, ?, ?, ?)" * (len(messages) - 1), rows)
+        # AUTOINCREMENT in one write transaction: nobody else can have taken an id between these.
+        last = cast(int, cursor.lastrowid)
+        ids = list(range(last - len(messages) + 1, last + 1))
         small = [value for id, m in zip(ids, messages, strict=True) if m.size < _LARGE for value in (id, m.raw)]
         if small:
             cursor.execute(_ADD_OCTETS + ", (?, ?)" * (len(small) // 2 - 1), small)
@@ -294,9 +291,8 @@ def _moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
-def _row(id: int, message: Message) -> tuple[int | str, ...]:
+def _row(message: Message) -> tuple[int | str, ...]:
     return (
-        id,
         message.mailbox,
         _microseconds(message.received_at),
         message.size,
