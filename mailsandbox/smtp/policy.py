@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
+from mailsandbox.faults import Reply
 from mailsandbox.profiles import Profile
 from mailsandbox.smtp.auth import Auth
 from mailsandbox.smtp.limits import Limits
@@ -118,9 +119,7 @@ class Policy:
         if self.auth.mechanisms and (secure or self.auth.before_tls):
             more.append(f"AUTH {' '.join(self.auth.mechanisms)}")
         last = found.index("HELP") if "HELP" in found else len(found)
-        lines = [self.host, *found[:last], *more, *found[last:]]
-        marks = ["-"] * (len(lines) - 1) + [" "]
-        return "\n".join(f"250{mark}{line}" for mark, line in zip(marks, lines, strict=True))
+        return Reply(250, "\n".join([self.host, *found[:last], *more, *found[last:]])).lines
 
     def words(self, situation: str, **values: object) -> str:
         """The reply to `situation`, the provider's own where its profile has it."""

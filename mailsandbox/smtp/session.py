@@ -107,7 +107,7 @@ class SMTPSession(SMTPExchange):
         except UnicodeDecodeError:
             self.reply("501 5.5.2 Command is not UTF-8")
             return
-        if stage is None or not self.service.interferes(stage) or await self._passes(stage):
+        if stage is None or await self._passes(stage):
             await command(self, argument)
         self._instead = None
 
@@ -243,14 +243,15 @@ class SMTPSession(SMTPExchange):
         elif isinstance(path := self._transaction.path(argument, "FROM:"), str):
             self.reply(path)
         elif policy.profile and self._carried >= (policy.profile.messages_per_connection or self._carried + 1):
-            self.reply(policy.words("too_many_messages"))
-            if policy.words("too_many_messages").startswith("421"):
+            refusal = policy.words("too_many_messages")
+            self.reply(refusal)
+            if refusal.startswith("421"):
                 raise Goodbye
         else:
             if not await self._passes(Stage.MAIL, sender=path.address):
                 return
-            if refusal := self._transaction.refuse_mail(path):
-                self.reply(refusal)
+            if unfit := self._transaction.refuse_mail(path):
+                self.reply(unfit)
                 return
             self._transaction.sender = path
             self.reply("250 2.1.0 Ok")

@@ -13,7 +13,6 @@ _PARAMETERS = {
     "TO:": frozenset(["NOTIFY", "ORCPT"]),
 }
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_BEYOND_ASCII = re.compile(rb"[^\x00-\x7f]")
 
 
 def _wrong(address: str) -> str:
@@ -106,12 +105,12 @@ class Transaction:
         profile = policy.profile
         if profile is None:
             return None
-        if profile.line is not None and max(map(len, re.split(rb"\r\n", raw)), default=0) > profile.line:
+        if profile.line is not None and max(map(len, raw.split(b"\r\n"))) > profile.line:
             return policy.words("line_too_long", line=profile.line)
         if profile.strict:
             if _BARE.search(raw):
                 return "554 5.6.0 A bare CR or LF is no line end"
-            if _BEYOND_ASCII.search(raw) and not self._declared("SMTPUTF8"):
+            if not raw.isascii() and not self._declared("SMTPUTF8"):
                 body = self.sender.parameter("BODY") if self.sender is not None else None
                 if (body or "").upper() != "8BITMIME":
                     return "554 5.6.1 8-bit data needs BODY=8BITMIME"
